@@ -1,0 +1,69 @@
+# Two commands do everything on a machine with python3 (3.11 or newer) and make:
+#   make lab     set up once, then open JupyterLab on the notebooks
+#   make test    set up once, then run every check
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+JOBS   ?= 2
+LAB_ARGS ?=
+ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root,)
+NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 300 \
+          --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test lint test-py test-nb browser bench pretrained stored claims \
+        notebooks clean distclean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(STAMP) ## make the environment in .venv (nothing to do when it is ready)
+
+$(STAMP): constraints.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3 setup"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) -V). Name a newer one: make PYTHON=/path/to/python3 setup"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV): about 250 MB to download, a minute or two, once."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools -e ".[test]"
+	@touch $@
+
+lab: $(STAMP) ## open JupyterLab on the notebooks
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=notebooks $(ROOT_OK) $(LAB_ARGS)
+
+test: lint test-py test-nb ## run every check
+
+lint: $(STAMP) ## style of code and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test-py: $(STAMP) ## only the unit tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+
+test-nb: $(STAMP) ## only the notebooks: every cell runs, no callback fails, verdicts hold
+	L2O_LIVE_SECONDS=5 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NBVAL) -n $(JOBS) --dist loadfile notebooks/*.ipynb
+
+browser: $(STAMP) ## notebooks in a real JupyterLab, in a headless Chromium
+	$(BIN)/python -m pytest -q -s tests/browser
+
+bench: $(STAMP) ## measure speed and memory, write BENCHMARKS.md
+	$(BIN)/python tests/bench/run.py
+
+pretrained: $(STAMP) ## train every shipped optimizer anew (an hour or more)
+	$(BIN)/python -m l2o_kit.recipes
+
+stored: $(STAMP) ## recompute tuned rates, slider grids and film-strips
+	$(BIN)/python -m l2o_kit.store
+
+claims: $(STAMP) ## measure every published claim, write CLAIMS.md
+	$(BIN)/python -m l2o_kit.claims
+
+notebooks: $(STAMP) ## run the notebooks and keep their outputs
+	$(BIN)/python tests/run_notebooks.py
+
+clean: ## throw caches away
+	rm -rf .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+
+distclean: clean ## and the environment
+	rm -rf $(VENV)

@@ -1,0 +1,35 @@
+"""l2o_kit: learning to learn by gradient descent by gradient descent, step by step.
+
+An LSTM learns the update rule of an optimizer (Andrychowicz et al. 2016). Read in this
+order; each file opens with its equation:
+
+    data          data sets that ship, and their corruptions
+    optimizees    the problems f(theta): Quadratic, Network
+    lstm          the LSTM, with its derivative by hand
+    optimizer     the coordinatewise LSTM optimizer m: gradient in, update out
+    trainer       meta-training: roll-out, windows, the meta-gradient
+    evaluate      curves on fresh problems, fair comparisons
+    baselines     the hand-designed rivals, each at its own best rate
+    checkpoint    save and load, with provenance and a checksum
+    recipes       how each shipped optimizer was made
+    store         results that are too slow for a slider
+    claims        every published claim as a measurement with a verdict
+    panels        what moves in the notebooks
+"""
+
+from l2o_kit import data
+from l2o_kit.baselines import Baseline, tuned_baselines
+from l2o_kit.checkpoint import CheckpointError, load, pretrained, save
+from l2o_kit.claims import verdicts
+from l2o_kit.evaluate import Comparison, Curves, compare, optimize
+from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.store import rivals
+from l2o_kit.trainer import Log, MetaTrainingDiverged, meta_train
+
+__all__ = [
+    "Baseline", "CheckpointError", "Comparison", "Curves", "LSTMOptimizer", "Log",
+    "MetaTrainingDiverged", "Network", "Quadratic", "compare", "data", "load",
+    "meta_train", "mlp", "optimize", "pretrained", "rivals", "save", "tuned_baselines",
+    "verdicts",
+]  # fmt: skip

@@ -1,0 +1,136 @@
+"""Save and load learned optimizers: safetensors, with provenance and a checksum inside.
+
+A file holds the weights phi, how the optimizer is built (config), and where it comes
+from (provenance: recipe, seed, versions, score, date). safetensors cannot run code, but
+a flipped bit loads silently; so the header also carries a SHA-256 over the tensors'
+names, types, shapes and bytes, the config and the provenance, which ``load`` verifies.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+from l2o_kit.optimizer import LSTMOptimizer
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is not there, is damaged, or does not fit."""
+
+
+def save(optimizer: LSTMOptimizer, path, **provenance) -> Path:
+    """Write the optimizer to ``path`` (.safetensors), whole or not at all.
+
+    Arguments: anything worth remembering, as keywords (recipe="mine", seed=0,
+    score={"mean": 0.3}); date and versions are added.
+
+    Example: ``save(optimizer, "mine.safetensors", recipe="a minute on my laptop")``
+    """
+    path = Path(path)
+    header = {
+        "config": json.dumps(optimizer.config, sort_keys=True),
+        "provenance": json.dumps({**today(), **provenance}, sort_keys=True),
+    }
+    tensors = {k: v.detach().cpu().contiguous() for k, v in optimizer.state_dict().items()}
+    header["sha256"] = _checksum(tensors, header)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(to_bytes(tensors, header))
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def load(name) -> LSTMOptimizer:
+    """A learned optimizer by the name of a shipped one, or by the path of a file.
+
+    Its ``.provenance`` tells where it comes from. Raises CheckpointError with what was
+    seen and what to do, for an unknown name and for a file that is damaged, is no
+    safetensors file, or does not fit its own description.
+
+    >>> load("digits").num_weights
+    5141
+    """
+    path = _find(name)
+    tensors, header = _read(path)
+    if header["sha256"] != _checksum(tensors, header):
+        raise CheckpointError(
+            f"{path.name}: the checksum does not match, so the file was changed after "
+            "it was saved. Copy it again from where it came from, or train it again."
+        )
+    optimizer = LSTMOptimizer(**json.loads(header["config"]))
+    expected = {k: tuple(v.shape) for k, v in optimizer.state_dict().items()}
+    seen = {k: tuple(v.shape) for k, v in tensors.items()}
+    if seen != expected:
+        odd = sorted(set(seen.items()) ^ set(expected.items()))[:2]
+        raise CheckpointError(
+            f"{path.name}: its weights do not have the shapes of {optimizer!r}; first "
+            f"differences: {odd}. It belongs to another kind of optimizer."
+        )
+    optimizer.load_state_dict(tensors)
+    optimizer.provenance = json.loads(header["provenance"])
+    return optimizer
+
+
+def pretrained() -> dict[str, dict]:
+    """The shipped optimizers: name -> provenance."""
+    return {p.stem: load(p.stem).provenance for p in sorted(PRETRAINED.glob("*.safetensors"))}
+
+
+def _find(name) -> Path:
+    shipped = PRETRAINED / f"{name}.safetensors"
+    if isinstance(name, str) and "/" not in name and shipped.is_file():
+        return shipped
+    if Path(name).is_file():
+        return Path(name)
+    names = sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))
+    raise CheckpointError(
+        f"There is no optimizer called {str(name)!r}, and no such file. Shipped: {names}. "
+        "Or give the path of a .safetensors file that save() wrote."
+    )
+
+
+def _read(path):
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path.name} is not a whole safetensors file ({error}). It may be cut short "
+            "or be of another format. Copy it again, or train it again."
+        ) from None
+    missing = {"config", "provenance", "sha256"} - header.keys()
+    if missing:
+        raise CheckpointError(
+            f"{path.name} is a safetensors file, but was not written by l2o_kit: its "
+            f"header lacks {sorted(missing)}. Load files that save() wrote."
+        )
+    return tensors, header
+
+
+def _checksum(tensors, header) -> str:
+    digest = hashlib.sha256()
+    for key in ("config", "provenance"):
+        digest.update(f"{key} {header[key]}\n".encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def today() -> dict:
+    """The date and the versions in use, for provenance."""
+    versions = {"python": platform.python_version(), "torch": torch.__version__,
+                "l2o_kit": metadata.version("l2o_kit")}  # fmt: skip
+    return {"date": datetime.date.today().isoformat(), "versions": versions}

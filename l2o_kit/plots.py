@@ -1,0 +1,102 @@
+"""How every picture of the kit looks: colours, line styles, fonts, and PNG bytes.
+
+Colours are Okabe and Ito's (2008), told apart by colour-blind readers; line styles and
+markers say the same again in grey. Pictures are ``matplotlib.figure.Figure`` and never
+pyplot's, whose global state breaks where widgets call back from another thread.
+"""
+
+import base64
+import io
+
+import numpy as np
+from matplotlib.figure import Figure
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
+
+# rule: colour, line style, marker
+STYLES = {
+    "learned": (VERMILION, "-", "o"),
+    "SGD": (GREY, "--", "s"),
+    "Momentum": (BLUE, "-.", "^"),
+    "NAG": (SKY, "-", "v"),
+    "RMSprop": (PURPLE, ":", "D"),
+    "Adagrad": (ORANGE, "--", "P"),
+    "Adam": (GREEN, "-", "X"),
+    "Adam + cosine": (BLACK, ":", "*"),
+}
+
+
+def style(name: str, steps: int = 100, phase: int = 0) -> dict:
+    """Keyword arguments of ``plot`` for one rule; unknown names look like "learned"."""
+    colour, line, marker = STYLES.get(name, STYLES["learned"])
+    every = max(1, steps // 8)
+    return {
+        "color": colour, "linestyle": line, "marker": marker, "label": name,
+        "linewidth": 2.6 if name not in STYLES or name == "learned" else 1.6,
+        "markersize": 5, "markevery": (phase % every, every),
+    }  # fmt: skip
+
+
+def new_figure(width: float = 8.0, height: float = 3.8, columns: int = 1):
+    """A figure and its axes, in inches at 100 dots each, grid on, top and right open."""
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    axes = figure.subplots(1, columns, squeeze=False)[0]
+    for ax in axes:
+        ax.grid(True, color="#dddddd", linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
+    return buffer.getvalue()
+
+
+def img(picture: bytes, alt: str, max_width: str = "100%") -> str:
+    """An HTML image that carries its PNG and its text alternative."""
+    data = base64.b64encode(picture).decode()
+    alt = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return (
+        f'<img alt="{alt}" style="max-width:{max_width}" '
+        f'src="data:image/png;base64,{data}">'
+    )
+
+
+def html_table(header: list[str], rows: list[list[str]], caption: str = "") -> str:
+    """A small table; the first cell of each row is its heading."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in header)
+    body = "".join(
+        f'<tr><th scope="row" style="text-align:left">{row[0]}</th>'
+        + "".join(f'<td style="text-align:right">{cell}</td>' for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    caption = f"<caption>{caption}</caption>" if caption else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def mean_band(losses, resamples: int = 200):
+    """Mean over problems of losses [steps, batch], and a 95 % bootstrap band of it."""
+    losses = np.asarray(losses, dtype=float)
+    picks = np.random.default_rng(0).integers(losses.shape[1], size=(resamples, losses.shape[1]))
+    weights = np.stack([np.bincount(p, minlength=losses.shape[1]) for p in picks], 1)
+    means = losses @ weights / losses.shape[1]  # [steps, resamples]
+    low, high = np.quantile(means, [0.025, 0.975], axis=1)
+    return losses.mean(1), low, high
+
+
+def loss_curves(curves: dict[str, np.ndarray], title: str = "") -> Figure:
+    """Mean loss against step, one line and 95 % band per rule, logarithmic."""
+    figure, (ax,) = new_figure(8.0, 4.2)
+    for phase, (name, losses) in enumerate(curves.items()):
+        middle, low, high = mean_band(losses)
+        steps = np.arange(len(middle))
+        look = style(name, len(steps), 2 * phase)
+        ax.plot(steps, middle, **look)
+        ax.fill_between(steps, low, high, color=look["color"], alpha=0.15, linewidth=0)
+    ax.set(yscale="log", xlabel="step t", ylabel="training loss f(theta_t)", title=title)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    return figure

@@ -1,0 +1,93 @@
+"""How each shipped optimizer was made: one named recipe each.
+
+    python -m l2o_kit.recipes            every recipe, in order
+    python -m l2o_kit.recipes digits     one of them
+
+A recipe is deterministic for its seed on one machine: it counts meta-steps, not seconds.
+Its score, on problems that nothing else uses, goes into the file with the weights.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from l2o_kit import data
+from l2o_kit.checkpoint import PRETRAINED, save
+from l2o_kit.evaluate import optimize
+from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.trainer import meta_train
+
+
+def quadratic() -> Quadratic:
+    """The paper's quadratics: ten dimensions, W, y and theta_0 standard normal."""
+    return Quadratic(dim=10)
+
+
+def digits() -> Network:
+    """The 64-20-10 sigmoid network on scikit-learn's digits; weights ~ N(0, 0.1^2)."""
+    return Network(mlp([64, 20, 10]), *data.digits(), batch_size=128, init_std=0.1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train on, how the optimizer is built, and the arguments of meta_train."""
+
+    optimizee: Callable
+    config: dict
+    train: dict
+    judged_on: int = 100  # problems, for the score
+    seed: int = 0
+    notes: str = field(default="", kw_only=True)
+
+
+RECIPES = {
+    "quadratic": Recipe(
+        quadratic,
+        {"preprocess": "identity"},
+        {"meta_steps": 10_000, "batch": 128, "lr": (5e-3, 1e-4)},
+        judged_on=1000,
+    ),
+    "digits": Recipe(
+        digits,
+        {"preprocess": "log_sign"},
+        {"meta_steps": 6_000, "batch": 4, "lr": (5e-3, 1e-4)},
+        judged_on=32,
+    ),
+}
+
+
+def make(name: str, folder: Path = PRETRAINED) -> Path:
+    """Train one recipe from random phi and save it with its provenance."""
+    recipe = RECIPES[name]
+    optimizee = recipe.optimizee()
+    optimizer = LSTMOptimizer(**recipe.config, seed=recipe.seed)
+    began = time.perf_counter()
+    meta_train(optimizer, optimizee, **recipe.train, seed=recipe.seed)
+    seconds = time.perf_counter() - began
+    curves = optimize(optimizer, optimizee, batch=recipe.judged_on, purpose="score")
+    score = {"mean loss, steps 1 to 100": round(float(curves.mean_loss().mean()), 4),
+             "loss at step 100": round(float(curves.losses[-1].mean()), 4)}  # fmt: skip
+    how = asdict(recipe) | {"optimizee": repr(optimizee)}
+    return save(optimizer, folder / f"{name}.safetensors", recipe=name, how=how,
+                seed=recipe.seed, score=score, seconds=round(seconds))  # fmt: skip
+
+
+def main():
+    """The command line: make the recipes that are named, or all."""
+    parser = argparse.ArgumentParser(description="Train the shipped optimizers anew.")
+    parser.add_argument("names", nargs="*", help=f"some of: {', '.join(RECIPES)}")
+    parser.add_argument("--folder", type=Path, default=PRETRAINED)
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(RECIPES)
+    if unknown:
+        parser.error(f"no recipe is called {sorted(unknown)}; there are {list(RECIPES)}")
+    for name in arguments.names or RECIPES:
+        path = make(name, arguments.folder)
+        print(f"{name}: {path.name}, {path.stat().st_size / 1000:.1f} kB")
+
+
+if __name__ == "__main__":
+    main()

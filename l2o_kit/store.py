@@ -1,0 +1,134 @@
+"""Results that take too long for a slider, kept in ``stored/NAME.npz``.
+
+    python -m l2o_kit.store              compute everything anew (minutes)
+    python -m l2o_kit.store rates_digits one file
+
+Every file has a builder here, and a test recomputes random entries of it.
+
+    rates_PROBLEM   tuned learning rates of the rivals, for each objective
+    race_grid       digits: loss curves of each rival at each rate and pixel noise
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from l2o_kit import data
+from l2o_kit.baselines import RULES, Baseline, tuned_baselines
+from l2o_kit.checkpoint import today, load
+from l2o_kit.evaluate import optimize
+from l2o_kit.optimizees import Network, mlp
+from l2o_kit.plots import mean_band
+from l2o_kit.recipes import RECIPES
+
+FOLDER = Path(__file__).parent / "stored"
+STEPS = 100
+TUNING = {"quadratic": 1000, "digits": 16}  # problems that a rate is tuned on
+
+
+def stored(name: str) -> dict[str, np.ndarray]:
+    """The arrays of one stored file, by name."""
+    path = FOLDER / f"{name}.npz"
+    if not path.is_file():
+        names = sorted(p.stem for p in FOLDER.glob("*.npz"))
+        raise FileNotFoundError(
+            f"Nothing is stored as {name!r}. There is {names}. To compute it: "
+            f"python -m l2o_kit.store {name}"
+        )
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def rivals(problem: str, objective: str = "mean") -> dict[str, Baseline]:
+    """The tuned rivals of a shipped problem, from ``stored/rates_PROBLEM``."""
+    rates = stored(f"rates_{problem}")[objective]
+    return {
+        name: Baseline(name, float(lr), STEPS if name == "Adam + cosine" else None)
+        for name, lr in zip(RULES, rates, strict=True)
+    }
+
+
+def build_rates(problem: str) -> dict:
+    """objective -> the best rate of each rule of ``baselines.RULES``, in that order."""
+    optimizee = RECIPES[problem].optimizee()
+    arrays = {}
+    for objective in ("mean", "last"):
+        tuned = tuned_baselines(optimizee, steps=STEPS, batch=TUNING[problem],
+                                objective=objective)  # fmt: skip
+        arrays[objective] = np.array([tuned[name].lr for name in RULES])
+    return arrays
+
+
+RACE_RATES = 10.0 ** np.arange(-5, 1.01, 0.25)
+RACE_NOISE = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+RACE_NETWORKS = 8
+
+
+def noisy_digits(noise: float) -> Network:
+    """The digits network on pictures with Gaussian pixel noise of that size."""
+    X, y, X_held_out, y_held_out = data.digits()
+    X = data.add_noise(X, noise, data.stream(0, "pixel noise"))
+    X_held_out = data.add_noise(X_held_out, noise, data.stream(1, "pixel noise"))
+    return Network(mlp([64, 20, 10]), X, y, X_held_out, y_held_out)
+
+
+def race_curve(rule, noise: float) -> np.ndarray:
+    """[3, steps + 1]: the mean loss of RACE_NETWORKS networks, and its 95 % band."""
+    curves = optimize(rule, noisy_digits(noise), steps=STEPS, batch=RACE_NETWORKS,
+                      purpose="race")  # fmt: skip
+    band = np.nan_to_num(np.stack(mean_band(curves.losses)), nan=np.inf)
+    return np.minimum(band, 6e4).astype(np.float16)
+
+
+def race_rival(name: str, lr: float) -> Baseline:
+    """A rival of the race at a rate that need not be its best."""
+    return Baseline(name, float(lr), STEPS if name == "Adam + cosine" else None)
+
+
+def build_race_grid() -> dict:
+    """rivals [rule, rate, noise, 3, step] and learned [noise, 3, step], float16."""
+    learned = load("digits")
+    grid = [
+        [[race_curve(race_rival(name, lr), noise) for noise in RACE_NOISE]
+         for lr in RACE_RATES]
+        for name in RULES
+    ]  # fmt: skip
+    return {
+        "rivals": np.array(grid), "rates": RACE_RATES, "noise": RACE_NOISE,
+        "learned": np.array([race_curve(learned, noise) for noise in RACE_NOISE]),
+    }  # fmt: skip
+
+
+BUILDERS: dict[str, Callable[[], dict]] = {
+    "rates_quadratic": lambda: build_rates("quadratic"),
+    "rates_digits": lambda: build_rates("digits"),
+    "race_grid": build_race_grid,
+}
+
+
+def build(name: str) -> Path:
+    """Compute one file and write it, with its provenance."""
+    arrays = BUILDERS[name]()
+    path = FOLDER / f"{name}.npz"
+    np.savez_compressed(path, provenance=json.dumps(today()), **arrays)
+    return path
+
+
+def main():
+    """The command line: build the files that are named, or all."""
+    parser = argparse.ArgumentParser(description="Recompute what is stored.")
+    parser.add_argument("names", nargs="*", help=f"some of: {', '.join(BUILDERS)}")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BUILDERS)
+    if unknown:
+        parser.error(f"nothing is called {sorted(unknown)}; there are {list(BUILDERS)}")
+    for name in arguments.names or BUILDERS:
+        path = build(name)
+        print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
