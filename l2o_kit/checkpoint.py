@@ -40,7 +40,9 @@ def save(optimizer: LSTMOptimizer, path, **provenance) -> Path:
         "config": json.dumps(optimizer.config, sort_keys=True),
         "provenance": json.dumps({**today(), **provenance}, sort_keys=True),
     }
-    tensors = {k: v.detach().cpu().contiguous() for k, v in optimizer.state_dict().items()}
+    tensors = {
+        k: v.detach().cpu().contiguous() for k, v in optimizer.state_dict().items()
+    }
     header["sha256"] = _checksum(tensors, header)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -84,7 +86,10 @@ def load(name) -> LSTMOptimizer:
 
 def pretrained() -> dict[str, dict]:
     """The shipped optimizers: name -> provenance."""
-    return {p.stem: load(p.stem).provenance for p in sorted(PRETRAINED.glob("*.safetensors"))}
+    return {
+        p.stem: load(p.stem).provenance
+        for p in sorted(PRETRAINED.glob("*.safetensors"))
+    }
 
 
 def _find(name) -> Path:
@@ -95,8 +100,8 @@ def _find(name) -> Path:
         return Path(name)
     names = sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))
     raise CheckpointError(
-        f"There is no optimizer called {str(name)!r}, and no such file. Shipped: {names}. "
-        "Or give the path of a .safetensors file that save() wrote."
+        f"There is no optimizer called {str(name)!r}, and no such file. Shipped: "
+        f"{names}. Or give the path of a .safetensors file that save() wrote."
     )
 
 
@@ -107,8 +112,8 @@ def _read(path):
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path.name} is not a whole safetensors file ({error}). It may be cut short "
-            "or be of another format. Copy it again, or train it again."
+            f"{path.name} is not a whole safetensors file ({error}). It may be cut "
+            "short or be of another format. Copy it again, or train it again."
         ) from None
     missing = {"config", "provenance", "sha256"} - header.keys()
     if missing:

@@ -5,8 +5,8 @@
 
 A claim says that a number is at most a threshold. It *holds* where the whole 95 %
 interval is, *fails* where none of it is, and is *not decided* in between. The best of
-the six rivals is the one that is best on the very problems judged, each rival at its own
-best rate, found on other problems.
+the six rivals is the one that is best on the very problems judged, each rival at its
+own best rate, found on other problems.
 
 Left out: speed and memory, which ``make bench`` measures.
 """
@@ -59,7 +59,9 @@ def _race(problem: str, objective: str, quick: bool, optimizer=None) -> Comparis
     rules = {"learned": learned}
     rules |= {name: rivals(problem, objective)[name] for name in SIX}
     batch = JUDGED[problem][quick]
-    return compare(rules, RECIPES[problem].optimizee(), steps=STEPS, batch=batch, seed=1)
+    return compare(
+        rules, RECIPES[problem].optimizee(), steps=STEPS, batch=batch, seed=1
+    )
 
 
 def _loss_ratio(problem, objective, first, last, quick, optimizer):
@@ -90,14 +92,14 @@ CLAIMS = {
         _claim("quadratic-mean", "00", "Quadratics: the mean loss over 100 steps is at "
                "most 0.75 times the best rival's", PAPER, 0.75,
                _loss_ratio, "quadratic", "mean", 1, STEPS),
-        _claim("quadratic-last", "00", "Quadratics: the loss at step 100 is at most 0.4 "
-               "times the best rival's, rivals tuned for the mean loss", PAPER, 0.4,
+        _claim("quadratic-last", "00", "Quadratics: the loss at step 100 is at most "
+               "0.4 times the best rival's, rivals tuned for the mean loss", PAPER, 0.4,
                _loss_ratio, "quadratic", "mean", STEPS, STEPS),
-        _claim("quadratic-last-tuned", "00", "Quadratics: the same, rivals tuned for the "
-               "last ten steps", PAPER, 0.4,
+        _claim("quadratic-last-tuned", "00", "Quadratics: the same, rivals tuned for "
+               "the last ten steps", PAPER, 0.4,
                _loss_ratio, "quadratic", "last", STEPS, STEPS),
-        _claim("digits-mean", "00", "Digits: the mean loss over 100 steps is at most 0.5 "
-               "times the best rival's", PAPER, 0.5,
+        _claim("digits-mean", "00", "Digits: the mean loss over 100 steps is at most "
+               "0.5 times the best rival's", PAPER, 0.5,
                _loss_ratio, "digits", "mean", 1, STEPS),
         _claim("digits-last", "00", "Digits: the mean loss over steps 91 to 100 is at "
                "most 0.8 times the best rival's, rivals tuned for the mean loss", PAPER,
@@ -128,9 +130,9 @@ def report() -> str:
     """CLAIMS.md: each claim measured in full."""
     lines = [
         "# Claims", "",
-        "Written by `make claims`; do not edit. Each number is a ratio to the best of six "
-        "tuned rivals on the same fresh problems (1,000 quadratics, 32 networks), with a "
-        "paired 95 % bootstrap interval.", "",
+        "Written by `make claims`; do not edit. Each number is a ratio to the best of "
+        "six tuned rivals on the same fresh problems (1,000 quadratics, 32 networks), "
+        "with a paired 95 % bootstrap interval.", "",
         f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
         "float32, CPU.", "",
         "| id | claim | measured | 95 % interval | best rival | verdict | source |",
@@ -139,8 +141,8 @@ def report() -> str:
     for claim in CLAIMS.values():
         value, low, high, against = claim.measure(False, None)
         lines.append(
-            f"| {claim.id} | {claim.statement} | {value:.3f} | {low:.3f} to {high:.3f} | "
-            f"{against} | {claim.verdict(low, high)} | {claim.source} |"
+            f"| {claim.id} | {claim.statement} | {value:.3f} | {low:.3f} to {high:.3f} "
+            f"| {against} | {claim.verdict(low, high)} | {claim.source} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,7 @@
 """Data sets: what ships with scikit-learn, split once and for all.
 
-``stream`` is where every random number of the kit comes from: a generator of its own for
-each use of a seed, so that drawing more of one thing never changes another.
+``stream`` is where every random number of the kit comes from: a generator of its own
+for each use of a seed, so that drawing more of one thing never changes another.
 
 Left out here: anything that downloads.
 """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from l2o_kit.data import stream
@@ -20,8 +20,8 @@ from l2o_kit.plots import html_table, img, loss_curves, png
 
 # Methods that treat each coordinate alone, so that problems may lie side by side.
 COORDINATEWISE = {
-    "SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adadelta", "Adagrad", "RMSprop",
-    "Rprop",
+    "SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adadelta", "Adagrad",
+    "RMSprop", "Rprop",
 }  # fmt: skip
 
 
@@ -33,9 +33,9 @@ class Curves:
     has none; diverged marks problems in which a loss or gradient was not finite.
     """
 
-    losses: Float[Tensor, "steps+1 batch"]
+    losses: Float[Tensor, "steps_and_one batch"]
     theta: Float[Tensor, "batch coords"]
-    diverged: Float[Tensor, "batch"]
+    diverged: Bool[Tensor, "batch"]
     held_out_loss: Float[Tensor, "batch"] | None = None
     held_out_accuracy: Float[Tensor, "batch"] | None = None
 
@@ -56,7 +56,8 @@ class Curves:
 
 @torch.no_grad()
 def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
-             dtype=torch.float32, purpose="problems") -> Curves:  # fmt: skip
+             dtype=torch.float32, purpose="problems",
+             on_step=None) -> Curves:  # fmt: skip
     """Optimize ``batch`` fresh problems for ``steps`` steps with one rule.
 
     Arguments:
@@ -64,6 +65,7 @@ def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
             function of the gradient [batch, coords] that returns the update.
         seed: of the problems and of the minibatches, which no rule can change.
         purpose: problems drawn for another purpose ("tuning") are other problems.
+        on_step: called with t at every step; whatever it raises ends the run.
 
     Example: ``optimize(lambda grad: -0.01 * grad, Quadratic(), batch=8).losses``
     """
@@ -79,6 +81,8 @@ def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
         loss, grad = problem.value_and_grad(theta, problem.minibatch(minibatches))
         losses.append(loss)
         diverged |= ~(loss.isfinite() & grad.isfinite().all(1))
+        if on_step:
+            on_step(t)
         if t < steps:
             step(grad)
     return Curves(torch.stack(losses), theta, diverged, *problem.held_out(theta))
@@ -104,8 +108,8 @@ def start_torch(rule: partial, theta, scheduler=None):
     """Step a torch.optim optimizer on all problems at once."""
     if rule.func.__name__ not in COORDINATEWISE:
         raise ValueError(
-            f"{rule.func.__name__} does not treat each coordinate alone, so it would mix "
-            f"problems that lie side by side. Use one of {sorted(COORDINATEWISE)}."
+            f"{rule.func.__name__} does not treat each coordinate alone, so it would "
+            f"mix problems that lie side by side. Use one of {sorted(COORDINATEWISE)}."
         )
     optimizer = rule([theta])
     schedule = scheduler(optimizer) if scheduler else None
@@ -180,8 +184,8 @@ class Comparison:
     def rows(self) -> list[dict]:
         """One dictionary per rule: means, medians, ratios with intervals, divergence.
 
-        "mean" is over the steps 1..T, "last" over the last ten per cent of them. A ratio
-        is the reference divided by this rule: below 1, the reference is better.
+        "mean" is over the steps 1..T, "last" over the last ten per cent. A ratio is the
+        reference divided by this rule: below 1, the reference is better.
         """
         steps = len(next(iter(self.curves.values())).losses) - 1
         first = {"mean": 1, "last": steps - max(1, steps // 10) + 1}
@@ -190,7 +194,10 @@ class Comparison:
             row = {"rule": name, "diverged": int(curve.diverged.sum())}
             for key, start_at in first.items():
                 losses = curve.mean_loss(start_at)
-                row[key], row[f"{key} median"] = float(losses.mean()), float(losses.median())
+                row[key], row[f"{key} median"] = (
+                    float(losses.mean()),
+                    float(losses.median()),
+                )
                 ours = self.curves[self.reference].mean_loss(start_at)
                 row[f"{key} ratio"] = paired_ratio(ours, losses)
             if curve.held_out_accuracy is not None:
@@ -206,11 +213,12 @@ class Comparison:
 
     def _repr_html_(self):
         header = ["rule", "mean loss", "median", "reference / rule", "last 10 %",
-                  "median", "reference / rule", "held-out accuracy", "diverged"]  # fmt: skip
+                  "median", "reference / rule", "held-out accuracy",
+                  "diverged"]  # fmt: skip
         cells = [
             [row["rule"], _number(row["mean"]), _number(row["mean median"]),
-             _ratio(row["mean ratio"]), _number(row["last"]), _number(row["last median"]),
-             _ratio(row["last ratio"]),
+             _ratio(row["mean ratio"]), _number(row["last"]),
+             _number(row["last median"]), _ratio(row["last ratio"]),
              f"{100 * row['accuracy']:.1f} %" if "accuracy" in row else "none",
              str(row["diverged"])]
             for row in self.rows()

@@ -31,7 +31,8 @@ class LSTM(nn.Module):
     """Stacked LSTM layers and a linear read-out, over columns of coordinates.
 
     Arguments: how many features a column has, the hidden size, the number of layers,
-    and a generator for the initial weights, uniform within 1 / sqrt(hidden_size).
+    and a generator for the initial weights, uniform within 1 / sqrt(hidden_size); the
+    forget gates' bias starts one higher.
     """
 
     def __init__(self, input_size, hidden_size, num_layers, generator):
@@ -42,12 +43,17 @@ class LSTM(nn.Module):
 
         def weight(*shape):
             bound = 1 / math.sqrt(hidden_size)
-            return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
+            return nn.Parameter(
+                (torch.rand(shape, generator=generator) * 2 - 1) * bound
+            )
 
         rows = 4 * hidden_size  # i, f, o, g
         self.w_x = nn.ParameterList([weight(rows, size) for size in sizes])
         self.w_h = nn.ParameterList([weight(rows, hidden_size) for _ in sizes])
         self.bias = nn.ParameterList([weight(rows, 1) for _ in sizes])
+        with torch.no_grad():  # remember at first: Jozefowicz et al. 2015
+            for bias in self.bias:
+                bias[hidden_size : 2 * hidden_size] += 1
         self.w_out = nn.Parameter(weight(1, hidden_size))
         self.b_out = nn.Parameter(torch.zeros(1, 1))
 
@@ -72,9 +78,9 @@ class LSTM(nn.Module):
 class Tape:
     """What one window of LSTM steps leaves behind for its derivative.
 
-    Holds ``steps`` steps of ``coords`` columns: about 22 kB a column for 20 steps of two
-    layers of 20. Use: ``step(0, x)``, ``step(1, x)``, ..., ``backward(d_out)``, then
-    ``carry()`` to start the next window from the last state.
+    Holds ``steps`` steps of ``coords`` columns: about 22 kB a column for 20 steps of
+    two layers of 20. Use: ``step(0, x)``, ``step(1, x)``, ..., ``backward(d_out)``,
+    then ``carry()`` to start the next window from the last state.
     """
 
     def __init__(self, lstm: LSTM, steps: int, coords: int):
@@ -134,7 +140,7 @@ class Tape:
                     d_h[k - 1].addmm_(lstm.w_x[k].T, d_gates)
 
     def _gates_backward(self, k, t, d_h, d_c):
-        """Layer k, step t: d_h, d_c to the gates' pre-activations; d_c one step back."""
+        """d_h and d_c of layer k, step t, to its pre-activations; d_c one step back."""
         hidden = self.lstm.hidden_size
         gates, tanh_c, d_gates = self.gates[k][t], self.tanh_c[k][t], self.d_gates
         i, f, o, g = gates.chunk(4)

@@ -15,6 +15,8 @@ Source: Andrychowicz et al. 2016, sections 3.1 and 3.2.
 Left out: batch normalization's running statistics.
 """
 
+import itertools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -38,7 +40,7 @@ class Problem:
         raise NotImplementedError
 
     def value_and_grad(self, theta: Float[Tensor, "batch coords"], minibatch=None):
-        """(loss [batch], gradient [batch, coords]); per problem, never over the batch."""
+        """(loss [batch], gradient [batch, coords]), each problem for itself."""
         with torch.enable_grad():
             theta = theta.detach().requires_grad_()
             loss = self.loss(theta, minibatch)
@@ -46,12 +48,12 @@ class Problem:
         return loss.detach(), grad
 
     def held_out(self, theta: Float[Tensor, "batch coords"]):
-        """Held-out (loss [batch], accuracy [batch]); None where there is no such thing."""
+        """Held-out (loss [batch], accuracy [batch]); None where there is none."""
         return None, None
 
 
 class Quadratic:
-    """f(theta) = |W theta - y|^2, a sum over dim rows; W and theta_0 are standard normal.
+    """f(theta) = |W theta - y|^2, a sum over dim rows; W, theta_0 are standard normal.
 
     y is standard normal, or, with theta_true=True, y = W theta_true + noise_std * eps.
 
@@ -70,7 +72,9 @@ class Quadratic:
         self.coords, self.theta_true, self.noise_std = dim, theta_true, noise_std
 
     def __repr__(self):
-        extra = f", theta_true=True, noise_std={self.noise_std}" if self.theta_true else ""
+        extra = (
+            f", theta_true=True, noise_std={self.noise_std}" if self.theta_true else ""
+        )
         return f"Quadratic(dim={self.coords}{extra})  # |W theta - y|^2"
 
     def sample(self, batch: int, generator, dtype=torch.float32) -> "QuadraticProblem":
@@ -149,7 +153,9 @@ class Network:
         if self.init_std is None:
             theta0 = torch.stack([self._own_init(generator) for _ in range(batch)])
         else:
-            theta0 = torch.randn(batch, self.coords, generator=generator) * self.init_std
+            theta0 = (
+                torch.randn(batch, self.coords, generator=generator) * self.init_std
+            )
         return NetworkProblem(self, theta0.to(dtype))
 
     def unflatten(self, theta: Float[Tensor, "coords"]) -> dict[str, Tensor]:
@@ -179,8 +185,8 @@ class Network:
         if value.shape != ():
             raise ValueError(
                 f"loss must give one number per problem, and gave shape "
-                f"{list(value.shape)} for two examples. Average over the minibatch, for "
-                "instance with reduction='mean'."
+                f"{list(value.shape)} for two examples. Average over the minibatch, "
+                "for instance with reduction='mean'."
             )
 
 
@@ -236,7 +242,7 @@ def mlp(sizes, activation: str = "sigmoid") -> nn.Sequential:
     if len(sizes) < 2:
         raise ValueError(f"sizes={sizes}: give at least an input and an output size.")
     layers = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), activations[activation]()]
     return nn.Sequential(*layers[:-1])
 
@@ -253,5 +259,5 @@ def _check_data(X, y, names):
         if part.is_floating_point() and not part.isfinite().all():
             bad = int((~part.isfinite()).sum())
             raise ValueError(
-                f"{name} holds {bad} NaN or infinite value(s). Remove or fill them first."
+                f"{name} holds {bad} NaN or infinite value(s). Remove or fill them."
             )

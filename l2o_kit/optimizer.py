@@ -1,6 +1,6 @@
 """The coordinatewise LSTM optimizer m: gradient in, update out.
 
-    g_t, state_{t+1} = m(grad f(theta_t), state_t; phi)        theta_{t+1} = theta_t + g_t
+    g_t, state_{t+1} = m(grad f(theta_t), state_t; phi)     theta_{t+1} = theta_t + g_t
 
 The same weights phi for every coordinate, and a state of its own for each. A gradient
 is first made readable (preprocessing), then goes through the LSTM, then is scaled::
@@ -59,7 +59,8 @@ class LSTMOptimizer(nn.Module):
         super().__init__()
         if preprocess not in PREPROCESS:
             raise ValueError(
-                f"preprocess={preprocess!r} is not known. Use one of {list(PREPROCESS)}."
+                f"preprocess={preprocess!r} is not known. Use one of "
+                f"{list(PREPROCESS)}."
             )
         for name, value in (("hidden_size", hidden_size), ("num_layers", num_layers)):
             if value < 1:
@@ -76,7 +77,9 @@ class LSTMOptimizer(nn.Module):
         """The LSTM's state before the first step: zeros."""
         return self.lstm.initial_state(coords)
 
-    def features(self, grads: Float[Tensor, "coords"]) -> Float[Tensor, "features coords"]:
+    def features(
+        self, grads: Float[Tensor, "coords"]
+    ) -> Float[Tensor, "features coords"]:
         """What the LSTM is shown of the gradients."""
         if self.config["preprocess"] == "log_sign":
             return log_sign(grads, self.config["p"])

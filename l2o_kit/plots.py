@@ -39,7 +39,7 @@ def style(name: str, steps: int = 100, phase: int = 0) -> dict:
 
 
 def new_figure(width: float = 8.0, height: float = 3.8, columns: int = 1):
-    """A figure and its axes, in inches at 100 dots each, grid on, top and right open."""
+    """A figure (inches, at 100 dots each) and its axes, with a grid."""
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for ax in axes:
@@ -75,13 +75,17 @@ def html_table(header: list[str], rows: list[list[str]], caption: str = "") -> s
         for row in rows
     )
     caption = f"<caption>{caption}</caption>" if caption else ""
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return (
+        f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def mean_band(losses, resamples: int = 200):
     """Mean over problems of losses [steps, batch], and a 95 % bootstrap band of it."""
     losses = np.asarray(losses, dtype=float)
-    picks = np.random.default_rng(0).integers(losses.shape[1], size=(resamples, losses.shape[1]))
+    picks = np.random.default_rng(0).integers(
+        losses.shape[1], size=(resamples, losses.shape[1])
+    )
     weights = np.stack([np.bincount(p, minlength=losses.shape[1]) for p in picks], 1)
     means = losses @ weights / losses.shape[1]  # [steps, resamples]
     low, high = np.quantile(means, [0.025, 0.975], axis=1)
@@ -97,6 +101,8 @@ def loss_curves(curves: dict[str, np.ndarray], title: str = "") -> Figure:
         look = style(name, len(steps), 2 * phase)
         ax.plot(steps, middle, **look)
         ax.fill_between(steps, low, high, color=look["color"], alpha=0.15, linewidth=0)
-    ax.set(yscale="log", xlabel="step t", ylabel="training loss f(theta_t)", title=title)
+    ax.set(
+        yscale="log", xlabel="step t", ylabel="training loss f(theta_t)", title=title
+    )
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return figure

@@ -3,7 +3,7 @@
     python -m l2o_kit.recipes            every recipe, in order
     python -m l2o_kit.recipes digits     one of them
 
-A recipe is deterministic for its seed on one machine: it counts meta-steps, not seconds.
+A recipe is deterministic for its seed on one machine: it counts meta-steps, not time.
 Its score, on problems that nothing else uses, goes into the file with the weights.
 """
 
@@ -47,7 +47,7 @@ RECIPES = {
     "quadratic": Recipe(
         quadratic,
         {"preprocess": "identity"},
-        {"meta_steps": 10_000, "batch": 128, "lr": (5e-3, 1e-4)},
+        {"meta_steps": 15_000, "batch": 128, "lr": (5e-3, 1e-4)},
         judged_on=1000,
     ),
     "digits": Recipe(
@@ -83,7 +83,9 @@ def main():
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(RECIPES)
     if unknown:
-        parser.error(f"no recipe is called {sorted(unknown)}; there are {list(RECIPES)}")
+        parser.error(
+            f"no recipe is called {sorted(unknown)}; there are {list(RECIPES)}"
+        )
     for name in arguments.names or RECIPES:
         path = make(name, arguments.folder)
         print(f"{name}: {path.name}, {path.stat().st_size / 1000:.1f} kB")

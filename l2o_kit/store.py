@@ -18,7 +18,7 @@ import numpy as np
 
 from l2o_kit import data
 from l2o_kit.baselines import RULES, Baseline, tuned_baselines
-from l2o_kit.checkpoint import today, load
+from l2o_kit.checkpoint import load, today
 from l2o_kit.evaluate import optimize
 from l2o_kit.optimizees import Network, mlp
 from l2o_kit.plots import mean_band

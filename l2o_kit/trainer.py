@@ -10,11 +10,11 @@ The gradient that the LSTM reads counts as a constant (no second derivatives). T
 theta_s depends on phi only through the sum of the updates, and the meta-gradient is
 *exactly*
 
-    dL/dphi = sum_t  A_t . dg_t/dphi,     A_t = sum over s > t of  w_s grad f_s(theta_s).
+    dL/dphi = sum_t A_t . dg_t/dphi,      A_t = sum over s > t of w_s grad f_s(theta_s).
 
-So a window needs no graph: roll it out and keep the LSTM's activations; A is the running
-sum, from the end, of the gradients at hand; then walk back through the LSTM alone. Each
-gradient is computed once and used twice: as the LSTM's next input, and in A.
+So a window needs no graph: roll it out and keep the LSTM's activations; A is the
+running sum, from the end, of the gradients at hand; then walk back through the LSTM
+alone. Each gradient is computed once and used twice: as the next input, and in A.
 
 Source: Andrychowicz et al. 2016, section 2.
 Left out: second derivatives, checkpoints during training, more than one source.
@@ -25,8 +25,6 @@ import time
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from l2o_kit.data import stream
@@ -34,6 +32,10 @@ from l2o_kit.lstm import Tape
 from l2o_kit.optimizer import LSTMOptimizer
 
 BLOCK = 2048  # coordinates per tape: small enough for the processor's caches
+MAX_NORM = (
+    1.0  # of the meta-gradient: rare steep problems give it 1,000 times the usual
+)
+BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 class MetaTrainingDiverged(FloatingPointError):
@@ -150,10 +152,11 @@ class Trainer:
         return torch.stack(losses), torch.stack(grads)
 
     def update(self, lr: float, meta_loss: float):
-        """One step of Adam on phi; refused where anything is not finite."""
+        """One step of Adam on phi, its gradient clipped; refused where not finite."""
         weights = list(self.optimizer.parameters())
         before = [w.detach().clone() for w in weights]
         if math.isfinite(meta_loss) and _finite(w.grad for w in weights):
+            torch.nn.utils.clip_grad_norm_(weights, MAX_NORM)
             self.meta_optimizer.param_groups[0]["lr"] = lr
             self.meta_optimizer.step()
             if _finite(weights):
@@ -176,7 +179,8 @@ class Trainer:
 
 
 def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=None,
-               horizon=100, unroll=20, discount=1.0, batch, lr, seed=0) -> Log:  # fmt: skip
+               horizon=100, unroll=20, discount=1.0, batch, lr,
+               seed=0) -> Log:  # fmt: skip
     """Train phi in place, with a progress bar; interrupt it and keep what was learned.
 
     Arguments:
@@ -192,13 +196,15 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
     MetaTrainingDiverged where a number is not finite; phi then keeps its last finite
     values.
 
-    Example: ``meta_train(LSTMOptimizer(), Quadratic(), seconds=60, batch=128, lr=0.003)``
+    Example: ``meta_train(LSTMOptimizer(), Quadratic(), seconds=60, batch=64, lr=3e-3)``
     """
     _check(meta_steps, seconds, horizon, unroll, batch)
+    first, last = lr if isinstance(lr, tuple) else (lr, lr)
+    if min(first, last) <= 0:
+        raise ValueError(f"lr={lr}: it must be above 0.")
     trainer = Trainer(optimizer, optimizee, horizon=horizon, unroll=unroll,
                       discount=discount, batch=batch, seed=seed)  # fmt: skip
     log, began = Log(unroll), time.perf_counter()
-    first, last = lr if isinstance(lr, tuple) else (lr, lr)
     bar = tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR)
     with bar:
         try:
@@ -216,14 +222,11 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
         except MetaTrainingDiverged as error:
             raise MetaTrainingDiverged(
                 f"Meta-step {len(log.meta_losses) + 1} (steps {trainer.start} to "
-                f"{trainer.start + unroll} of a roll-out) was not finite. phi keeps its "
-                f"last finite values. Try a smaller lr (it was {lr}), a smaller "
+                f"{trainer.start + unroll} of a roll-out) was not finite. phi keeps "
+                f"its last finite values. Try a smaller lr (it was {lr}), a smaller "
                 "output_scale, or a shorter horizon.", log
             ) from error  # fmt: skip
     return log
-
-
-BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 def _finite(tensors) -> bool:

@@ -1,0 +1,144 @@
+"""Friendly checks: of the installation, and of what a student wrote.
+
+Each check says what it saw and what to do next. A check of an exercise names the
+misconception behind a wrong answer; it raises nothing, so a notebook runs on.
+"""
+
+import os
+import sys
+from importlib import metadata, resources
+
+import torch
+
+OLDEST = {  # the lower bounds of pyproject.toml
+    "torch": "2.4", "numpy": "2.0", "scikit-learn": "1.5", "matplotlib": "3.10",
+    "ipywidgets": "8.1", "jupyterlab": "4.4", "tqdm": "4.66", "safetensors": "0.5",
+    "jaxtyping": "0.3",
+}  # fmt: skip
+
+
+def installation() -> None:
+    """Print a line for each thing the kit needs: ok, or what is wrong, and the mend."""
+    problems = [problem for _, problem in findings() if problem]
+    for name, problem in findings():
+        print(f"{'ok  ' if not problem else 'MEND'} {name}")
+        if problem:
+            print(f"       {problem}")
+    if problems:
+        print(f"{len(problems)} thing(s) to mend, each with its remedy above.")
+    else:
+        print("Everything is in place.")
+
+
+def findings() -> list[tuple[str, str]]:
+    """(what was looked at, what is wrong with it or "") for every requirement."""
+    found = [("Python 3.11 or newer", _python())]
+    found += [(name, _package(name, oldest)) for name, oldest in OLDEST.items()]
+    found += [
+        ("pretrained optimizers, whole and unchanged", _pretrained()),
+        ("stored results", _stored()),
+        ("a folder that can be written", _writable(os.getcwd())),
+        ("arithmetic of torch", _arithmetic()),
+    ]
+    return found
+
+
+def _python(version=sys.version_info) -> str:
+    if version >= (3, 11):
+        return ""
+    return (
+        f"This is Python {version[0]}.{version[1]}. Install a newer one, then: "
+        "make PYTHON=/path/to/python3 setup"
+    )
+
+
+def _package(name: str, oldest: str) -> str:
+    try:
+        seen = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return (
+            f"{name} is not installed here. Run: make setup  (or: pip install {name})"
+        )
+    if _numbers(seen) < _numbers(oldest):
+        return f"{name} is {seen}; {oldest} or newer is needed. Run: make setup"
+    return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    digits = (part for part in version.split("+")[0].split(".") if part.isdigit())
+    return tuple(int(part) for part in digits)
+
+
+def _pretrained() -> str:
+    from l2o_kit.checkpoint import CheckpointError, pretrained
+
+    try:
+        names = list(pretrained())
+    except CheckpointError as error:
+        return str(error)
+    return (
+        "" if names else "None is there. Copy l2o_kit/pretrained again from the source."
+    )
+
+
+def _stored() -> str:
+    folder = resources.files("l2o_kit") / "stored"
+    if folder.is_dir() and any(p.name.endswith(".npz") for p in folder.iterdir()):
+        return ""
+    return "l2o_kit/stored is empty. Copy it again from the source, or: make stored"
+
+
+def _writable(folder: str) -> str:
+    if os.access(folder, os.W_OK):
+        return ""
+    return "This folder cannot be written: saving will fail. Copy the kit elsewhere."
+
+
+def _arithmetic() -> str:
+    W = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    theta = torch.ones(2, requires_grad=True)
+    (W @ theta).square().sum().backward()
+    if torch.equal(theta.grad, torch.tensor([8.0, 18.0])):
+        return ""
+    return (
+        f"A gradient came out as {theta.grad.tolist()}, not [8, 18]: reinstall torch."
+    )
+
+
+def update_rule(rule) -> bool:
+    """Lesson 00: a rule is a function of the gradient that returns the update."""
+    grad = torch.tensor([[1.0, -2.0, 0.0]])
+    message = _rule_message(rule, grad)
+    print(message or "Right: a function of the gradient, and it steps downhill.")
+    return not message
+
+
+def _rule_message(rule, grad) -> str:
+    try:
+        update = rule(grad.clone())
+    except NotImplementedError:
+        return "Not yet: fill in the function, then run this cell again."
+    except Exception as error:
+        return f"Your rule raised {type(error).__name__}: {error}"
+    if update is None:
+        return "Your rule returned None. Did you forget the word return?"
+    if not isinstance(update, torch.Tensor):
+        return f"Your rule returned a {type(update).__name__}; return a tensor."
+    if update.shape != grad.shape:
+        return (
+            f"Your update has shape {list(update.shape)}, and the gradient has "
+            f"{list(grad.shape)}: a rule gives one number for each coordinate. Did "
+            "you sum over them?"
+        )
+    if not update.isfinite().all():
+        return (
+            "Your update is not finite. Do you divide by a gradient that may be zero?"
+        )
+    if torch.equal(update, torch.zeros_like(update)):
+        return "Your update is zero: nothing will move."
+    if float((update * grad).sum()) > 0:
+        return (
+            "Your update goes uphill, along the gradient. The kit adds the update to "
+            "theta, so plain gradient descent is minus the rate times the gradient."
+        )
+    return ""

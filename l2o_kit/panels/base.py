@@ -1,0 +1,298 @@
+"""What every panel is: controls -> compute(state) -> draw -> show.
+
+A panel is a picture that answers controls, beside one live sentence that says the same,
+a small table of its numbers, and a status line. ``compute`` is pure and cached: the
+same state gives the same result. Artists are updated in place on a ``Figure`` whose
+layout is computed once and then frozen, so that nothing jumps.
+
+Subclasses define::
+
+    make_controls() -> {name: widget}      make_figure() -> Figure (keep the artists)
+    compute(state) -> result               draw(result)  (update the artists)
+    describe(result) -> sentence           numbers(result) -> (header, rows)
+
+Tests drive ``panel.controls``, ``panel.state()``, ``panel.text``, ``panel.table`` and
+``panel.figure``; ``panel.rehearse()`` moves every control of a fresh copy to both ends.
+"""
+
+import functools
+import html
+import itertools
+import os
+import threading
+from contextlib import contextmanager
+
+import ipywidgets as widgets
+import numpy as np
+
+from l2o_kit.panels.guess import Guess, GuessBox
+from l2o_kit.plots import html_table, img, png
+from l2o_kit.store import stored
+
+PROJECTOR = 1.45  # how much larger letters and lines are on a projector
+
+
+class Panel:
+    """Base class. Arguments: a guess that locks the panel; projector: large letters.
+
+    ``L2O_PROJECTOR=1`` in the environment turns projector mode on for all panels.
+    """
+
+    title = ""
+    strip: tuple[
+        dict, ...
+    ] = ()  # states of the film-strip, for readers without a kernel
+
+    def __init__(self, guess: Guess | None = None, projector: bool | None = None):
+        if projector is None:
+            projector = os.environ.get("L2O_PROJECTOR", "") not in ("", "0")
+        self.guess, self.text, self.table = guess, "", ([], [])
+        self._drawing = threading.Lock()
+        self._compute = functools.lru_cache(256)(
+            lambda items: self.compute(dict(items))
+        )
+        self.controls = self.make_controls()
+        self._make_widgets(projector)
+        self._set_up_figure()
+        for control in self.controls.values():
+            control.observe(self.changed, names="value")
+        self.projector.observe(self._projector_changed, names="value")
+        self.locked = guess is not None
+        self._arrange()
+        self.first()
+
+    # What happens when something changes
+
+    def state(self) -> dict:
+        """name -> value of every control."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def first(self):
+        """The picture before anything was touched."""
+        self.changed()
+
+    def changed(self, _=None):
+        """A control moved: compute, draw, show; errors go to the status line too."""
+        with self._errors_shown():
+            self.show(self._compute(tuple(self.state().items())))
+
+    def show(self, result):
+        """Draw a result and put picture, sentence and table on the page."""
+        with self._drawing:
+            self.result = result
+            self.draw(result)
+            self.text, self.table = self.describe(result), self.numbers(result)
+            self._picture.value = img(self._png(), f"{self.title}. {self.text}")
+            self._sentence.value = (
+                f'<div aria-live="polite">{html.escape(self.text)}</div>'
+            )
+            self._table.value = html_table(*self.table)
+
+    def unlock(self, guessed=None):
+        """Show the panel, and, after a guess, the guess beside the truth."""
+        self.locked = False
+        if self.guess:
+            self._answer.value = self.guess.answer(guessed)
+        self._arrange()
+
+    # What subclasses define
+
+    def make_controls(self) -> dict[str, widgets.Widget]:
+        """The controls by name, in the order they are shown."""
+        raise NotImplementedError
+
+    def make_figure(self):
+        """The figure; keep its artists, ``draw`` updates them."""
+        raise NotImplementedError
+
+    def compute(self, state: dict):
+        """The result for a state: pure, no global seed."""
+        raise NotImplementedError
+
+    def draw(self, result):
+        """Update the artists in place."""
+        raise NotImplementedError
+
+    def describe(self, result) -> str:
+        """The picture in one sentence."""
+        raise NotImplementedError
+
+    def numbers(self, result) -> tuple[list[str], list[list[str]]]:
+        """The picture in a small table: (header, rows)."""
+        raise NotImplementedError
+
+    # What tests and self-checks read
+
+    def data(self) -> np.ndarray:
+        """Every number that is plotted, in one row."""
+        parts = [
+            np.asarray(values, dtype=float).ravel()
+            for ax in self.figure.axes
+            for values in (
+                *(line.get_xydata() for line in ax.lines),
+                *(path.vertices for c in ax.collections for path in c.get_paths()),
+                *(patch.get_path().vertices for patch in ax.patches),
+            )
+        ]
+        return np.concatenate([*parts, np.zeros(0)])
+
+    def rehearse(self) -> str:
+        """Sweep every control of a fresh copy to both ends and all corners.
+
+        The panel itself stays as it is, locked or not. Raises AssertionError where the
+        picture or the text does not answer, and whatever a callback raises.
+        """
+        copy = type(self)()
+        answers = [_sweep_one(copy, name) for name in copy.controls]
+        corners = _sweep_corners(copy)
+        name = type(self).__name__
+        return f"{name}: {len(answers)} controls and {corners} corners answer."
+
+    # The page
+
+    def _make_widgets(self, projector):
+        self._picture, self._sentence = widgets.HTML(), widgets.HTML()
+        self._table, self._status = widgets.HTML(), widgets.HTML()
+        self._answer = widgets.HTML()
+        self.projector = widgets.ToggleButton(
+            value=projector, description="Projector",
+            tooltip="Larger letters and lines", layout=widgets.Layout(width="auto"),
+        )  # fmt: skip
+        self.box = widgets.VBox()
+        self.box.add_class("l2o-panel")
+
+    def _arrange(self):
+        heading = widgets.HTML(f"<b>{self.title}</b>")
+        if self.locked:
+            self.box.children = [heading, GuessBox(self.guess, self.unlock)]
+        else:
+            self.box.children = [
+                heading, self._answer, *self._control_rows(), self._picture,
+                self._sentence, self._table, self._status,
+            ]  # fmt: skip
+
+    def _control_rows(self):
+        for control in self.controls.values():
+            control.style.description_width = "9em"
+            control.layout.width = "min(34em, 98%)"
+        return [*self.controls.values(), self.projector]
+
+    def _set_up_figure(self):
+        self.figure = self.make_figure()
+        width, height = self.figure.get_size_inches()
+        self._size = (width, height, self.figure.dpi)
+        self._frozen = False
+
+    def _projector_changed(self, _):
+        with self._errors_shown(), self._drawing:
+            self._frozen = False
+            self._picture.value = img(self._png(), f"{self.title}. {self.text}")
+
+    def _png(self) -> bytes:
+        """The figure as PNG; its layout is computed the first time, then frozen."""
+        if not self._frozen:
+            width, height, dpi = self._size
+            zoom = PROJECTOR if self.projector.value else 1.0
+            self.figure.set_size_inches(width / zoom, height / zoom)
+            self.figure.set_dpi(dpi * zoom)
+            self.figure.set_layout_engine("constrained")
+            self.figure.draw_without_rendering()
+            self.figure.set_layout_engine("none")
+            self._frozen = True
+            large = "130%" if self.projector.value else "100%"
+            for part in (self._sentence, self._table, self._answer):
+                part.style.font_size = large
+        return png(self.figure)
+
+    @contextmanager
+    def _errors_shown(self):
+        try:
+            yield
+        except Exception as error:
+            self._say(f"{type(error).__name__}: {error}", alarm=True)
+            raise
+        self._say("")
+
+    def _say(self, message: str, alarm: bool = False):
+        """The status line: a message, announced at once where it is an alarm."""
+        role, colour = ("alert", "#B00020") if alarm else ("status", "inherit")
+        text = html.escape(message)
+        self._status.value = f'<div role="{role}" style="color:{colour}">{text}</div>'
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """The live box; and the film-strip, for viewers that have no kernel."""
+        bundle = self.box._repr_mimebundle_() or {}
+        picture = self.stored_strip()
+        if picture:
+            bundle["text/html"] = img(picture, self.strip_alt())
+        return bundle
+
+    def strip_alt(self) -> str:
+        """What the film-strip shows, in words."""
+        states = "; ".join(
+            ", ".join(f"{name} {_short(value)}" for name, value in state.items())
+            for state in self.strip
+        )
+        return f"{self.title}: still pictures for {states}"
+
+    def stored_strip(self) -> bytes | None:
+        """The film-strip as PNG bytes, from ``stored/strips``, or None."""
+        strips = stored("strips")
+        name = type(self).__name__
+        return strips[name].tobytes() if name in strips else None
+
+
+def ends(control) -> tuple:
+    """The two extreme values of a control."""
+    if isinstance(control, widgets.FloatLogSlider):
+        return control.base**control.min, control.base**control.max
+    if hasattr(control, "min"):
+        return control.min, control.max
+    if hasattr(control, "options"):
+        values = [option[1] if isinstance(option, tuple) else option
+                  for option in control.options]  # fmt: skip
+        return values[0], values[-1]
+    return False, True
+
+
+def settle(panel: Panel):
+    """Until the panel shows its present state; a slow one is run."""
+    if hasattr(panel, "run"):
+        panel.run()
+        panel.wait()
+
+
+def _sweep_one(panel: Panel, name: str):
+    control, seen = panel.controls[name], []
+    middle = control.value
+    for end in ends(control):
+        control.value = end
+        settle(panel)
+        _check_shown(panel, f"{name} = {_short(end)}")
+        seen.append((panel.data(), panel.text))
+    control.value = middle
+    (data, text), (other_data, other_text) = seen
+    assert text != other_text, f"{name}: the text is the same at both ends"
+    assert not np.array_equal(data, other_data), f"{name}: the picture does not answer"
+    return seen
+
+
+def _sweep_corners(panel: Panel) -> int:
+    corners = list(itertools.product(*map(ends, panel.controls.values())))
+    for corner in corners:
+        for control, value in zip(panel.controls.values(), corner, strict=True):
+            control.value = value
+        settle(panel)
+        _check_shown(panel, f"corner {corner}")
+    return len(corners)
+
+
+def _check_shown(panel: Panel, where: str):
+    data = panel.data()
+    assert data.size, f"{where}: nothing is drawn"
+    assert np.isfinite(data).all(), f"{where}: a plotted number is not finite"
+    assert "nan" not in panel.text.lower(), f"{where}: the text says nan"
+
+
+def _short(value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,245 @@
+"""The race of lesson 00: a learned optimizer against one rival at a rate you choose.
+
+``Race`` answers at once from stored curves; ``FreshRace`` trains new networks now.
+"""
+
+import functools
+
+import ipywidgets as widgets
+import numpy as np
+
+from l2o_kit.baselines import RULES
+from l2o_kit.checkpoint import load
+from l2o_kit.evaluate import optimize
+from l2o_kit.panels.base import Panel
+from l2o_kit.panels.slow import RunPanel
+from l2o_kit.plots import BLACK, GREY, mean_band, new_figure, style
+from l2o_kit.store import (
+    RACE_NOISE,
+    RACE_RATES,
+    STEPS,
+    noisy_digits,
+    race_rival,
+    stored,
+)
+
+TOP, BOTTOM = 10.0, 0.01  # of the loss axis
+NAMES = ("learned", "rival")
+
+
+def rate_slider(value: float = 0.01) -> widgets.FloatLogSlider:
+    """Learning rates from 1e-5 to 10, four to a decade."""
+    return widgets.FloatLogSlider(
+        value=value, base=10, min=-5, max=1, step=0.25, description="learning rate",
+        readout_format=".2g", continuous_update=False,
+    )  # fmt: skip
+
+
+def rival_menu() -> widgets.Dropdown:
+    """The hand-designed rivals."""
+    return widgets.Dropdown(options=list(RULES), value="Adam", description="rival")
+
+
+def size(loss: float) -> str:
+    """A loss in words and digits: what is off the chart says so."""
+    return f"{loss:.3g}" if loss < 1e4 else "out of sight (it diverges)"
+
+
+class Curves:
+    """The axes of both panels: loss against step, learned and rival, with bands."""
+
+    def __init__(self, ax):
+        self.lines, self.bands = {}, {}
+        steps = np.arange(STEPS + 1)
+        for name, look in zip(
+            NAMES, (style("learned"), style("Adam", phase=6)), strict=True
+        ):
+            look["label"] = name
+            (self.lines[name],) = ax.plot(steps, np.ones(STEPS + 1), **look)
+            self.bands[name] = ax.fill_between(
+                steps, 1, 1, color=look["color"], alpha=0.2, linewidth=0
+            )
+        ax.set(yscale="log", ylim=(BOTTOM, TOP), xlim=(0, STEPS), xlabel="step t",
+               ylabel="training loss f(theta_t)")  # fmt: skip
+        plain_ticks(ax.yaxis, (0.01, 0.1, 1, 10))
+        ax.legend(loc="upper right", ncols=2, frameon=False)
+        self.ax, self.steps = ax, steps
+
+    def draw(self, name: str, band):
+        """band [3, steps + 1]: mean, low, high; clipped to just outside the axes."""
+        middle, low, high = np.clip(band, BOTTOM / 2, TOP * 2)
+        self.lines[name].set_ydata(middle)
+        self.bands[name].set_data(self.steps, low, high)
+
+    def look_like(self, rival: str):
+        """Give the rival's curve its own colour, line style and marker."""
+        look = style(rival, phase=6)
+        self.lines["rival"].set(
+            color=look["color"], linestyle=look["linestyle"], marker=look["marker"]
+        )
+        self.bands["rival"].set_color(look["color"])
+
+
+def plain_ticks(axis, values):
+    """A few ticks written as plain numbers; far quicker to draw than powers of ten."""
+    axis.set_ticks(values, [f"{value:g}" for value in values])
+    axis.set_ticks([], minor=True)
+
+
+class Race(Panel):
+    """Drag a rival's learning rate, or the pixel noise; see who is ahead."""
+
+    title = "The race: who trains the digits network faster?"
+    strip = (
+        {"rival": "Adam", "rate": 0.001, "noise": 0.0},
+        {"rival": "Adam", "rate": 0.1, "noise": 0.0},
+        {"rival": "NAG", "rate": 10**0.25, "noise": 0.5},
+    )
+
+    def make_controls(self):
+        """A rival, its learning rate, and how noisy the pictures are."""
+        noise = widgets.SelectionSlider(
+            options=[(f"{noise:g}", noise) for noise in RACE_NOISE.tolist()], value=0.0,
+            description="pixel noise", continuous_update=False,
+        )  # fmt: skip
+        return {"rival": rival_menu(), "rate": rate_slider(), "noise": noise}
+
+    def compute(self, state):
+        """Look the setting up in the grid: the two bands, and the rival's U curve."""
+        grid = _grid()
+        noise = int(np.abs(RACE_NOISE - state["noise"]).argmin())
+        rate = int(np.abs(np.log(RACE_RATES / state["rate"])).argmin())
+        rivals = grid["rivals"][list(RULES).index(state["rival"]), :, noise]
+        learned = grid["learned"][noise].astype(float)
+        valley = rivals[:, 0, 1:].astype(float).mean(1)  # [rate]: mean loss over steps
+        return {
+            **state, "rate": RACE_RATES[rate], "learned": learned, "valley": valley,
+            "rival_band": rivals[rate].astype(float), "rate_index": rate,
+            "learned_mean": float(learned[0, 1:].mean()),
+        }  # fmt: skip
+
+    def make_figure(self):
+        """Left the two curves, right the rival's mean loss at every rate: a valley."""
+        figure, (left, right) = new_figure(9.0, 3.6, columns=2)
+        self.curves = Curves(left)
+        (self.valley,) = right.plot(RACE_RATES, np.ones(len(RACE_RATES)), color=GREY,
+                                    marker=".", label="rival, each rate")  # fmt: skip
+        (self.here,) = right.plot([1], [1], linestyle="", marker="X", markersize=12,
+                                  color=BLACK, label="your rate")  # fmt: skip
+        (self.best,) = right.plot([1], [1], linestyle="", marker="*", markersize=14,
+                                  color=BLACK, label="its best rate")  # fmt: skip
+        learned = style("learned")
+        self.learned = right.axhline(1, color=learned["color"], linewidth=2.6,
+                                     label="learned")  # fmt: skip
+        right.set(xscale="log", yscale="log", ylim=(0.1, TOP), xlim=(7e-6, 14),
+                  xlabel="learning rate of the rival",
+                  ylabel="mean loss over 100 steps")  # fmt: skip
+        plain_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10))
+        plain_ticks(right.xaxis, (1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10))
+        right.legend(loc="lower left", frameon=False, fontsize="small")
+        return figure
+
+    def draw(self, result):
+        """Move the curves, the valley and the markers."""
+        self.curves.draw("learned", result["learned"])
+        self.curves.draw("rival", result["rival_band"])
+        self.curves.look_like(result["rival"])
+        valley = np.clip(result["valley"], 0.1, 0.95 * TOP)
+        best = int(result["valley"].argmin())
+        self.valley.set_ydata(valley)
+        self.here.set_data([result["rate"]], [valley[result["rate_index"]]])
+        self.best.set_data([RACE_RATES[best]], [valley[best]])
+        self.learned.set_ydata([result["learned_mean"]] * 2)
+
+    def describe(self, result):
+        """Who is ahead, by how much, and how good the rival could be."""
+        mine = result["valley"][result["rate_index"]]
+        best = int(result["valley"].argmin())
+        ratio = mine / result["learned_mean"]
+        return (
+            f"With pixel noise {result['noise']:g}, {result['rival']} at rate "
+            f"{result['rate']:.2g} has a mean loss of {size(mine)}, "
+            f"{f'{ratio:.1f} times' if ratio < 1e3 else 'far above'} the learned "
+            f"optimizer's {result['learned_mean']:.3g}; its best rate on this grid, "
+            f"{RACE_RATES[best]:.2g}, gives {size(result['valley'][best])}."
+        )
+
+    def numbers(self, result):
+        """Loss at four steps, and the mean."""
+        names = ("learned", result["rival"])
+        return loss_table(names, [result["learned"], result["rival_band"]])
+
+
+class FreshRace(RunPanel):
+    """The same race on networks that nobody has seen, trained now."""
+
+    title = "The race again, now, on fresh networks"
+    strip = ({"rival": "NAG", "rate": 10**0.25, "networks": 8, "seed": 1},)
+
+    def make_controls(self):
+        """A rival and its rate, how many networks, and which."""
+        return {
+            "rival": rival_menu(),
+            "rate": rate_slider(0.1),
+            "networks": widgets.IntSlider(8, 2, 16, description="networks"),
+            "seed": widgets.IntSlider(1, 1, 100, description="seed"),
+        }
+
+    def work(self, state, job):
+        """Train the networks by both rules, from the same theta_0, on the same data."""
+        rules = {
+            "learned": load("digits"),
+            "rival": race_rival(state["rival"], state["rate"]),
+        }
+        bands = {}
+        for half, (name, rule) in enumerate(rules.items()):
+            curves = optimize(
+                rule, noisy_digits(0.0), steps=STEPS, batch=state["networks"],
+                seed=state["seed"], purpose="fresh race",
+                on_step=lambda t, half=half: job.step((half + t / STEPS) / 2),
+            )  # fmt: skip
+            band = np.stack(mean_band(curves.losses))
+            bands[name] = np.nan_to_num(band, nan=6e4, posinf=6e4)
+        return {**state, "rival name": state["rival"], **bands}
+
+    def make_figure(self):
+        """The two curves."""
+        figure, (ax,) = new_figure(9.0, 3.6)
+        self.curves = Curves(ax)
+        return figure
+
+    def draw(self, result):
+        """Both curves, new."""
+        for name in NAMES:
+            self.curves.draw(name, result[name])
+        self.curves.look_like(result["rival name"])
+
+    def describe(self, result):
+        """Who is ahead at the end, and on how many networks."""
+        learned, rival = (result[name][0, 1:].mean() for name in NAMES)
+        winner = "the learned optimizer" if learned < rival else result["rival name"]
+        return (
+            f"On {result['networks']} fresh networks (seed {result['seed']}), "
+            f"{result['rival name']} at rate {result['rate']:.2g} has a mean loss of "
+            f"{size(rival)}, the learned optimizer {size(learned)}: {winner} is ahead."
+        )
+
+    def numbers(self, result):
+        """Loss at four steps, and the mean."""
+        names = ("learned", result["rival name"])
+        return loss_table(names, [result[name] for name in NAMES])
+
+
+def loss_table(names, bands):
+    """Loss at four steps and the mean: (header, rows) for a panel's table."""
+    steps = (1, 10, 50, STEPS)
+    rows = [
+        [name, *(size(band[0, t]) for t in steps), size(band[0, 1:].mean())]
+        for name, band in zip(names, bands, strict=True)
+    ]
+    return ["mean loss", *(f"step {t}" for t in steps), "mean 1 to 100"], rows
+
+
+@functools.cache
+def _grid():
+    return stored("race_grid")

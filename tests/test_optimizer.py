@@ -1,0 +1,149 @@
+"""The LSTM against nn.LSTM and autograd; preprocessing against its formula."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from l2o_kit.lstm import LSTM, Tape
+from l2o_kit.optimizer import LSTMOptimizer, log_sign
+
+
+def make(input_size=3, hidden=4, layers=2):
+    return LSTM(input_size, hidden, layers, torch.Generator().manual_seed(0)).double()
+
+
+def reference(lstm: LSTM) -> nn.LSTM:
+    """nn.LSTM with the same weights; its gates come in the order i, f, g, o."""
+    h = lstm.hidden_size
+    other = nn.LSTM(lstm.input_size, h, lstm.num_layers).double()
+    order = torch.cat([torch.arange(2 * h), torch.arange(3 * h, 4 * h),
+                       torch.arange(2 * h, 3 * h)])  # fmt: skip
+    with torch.no_grad():
+        for k in range(lstm.num_layers):
+            getattr(other, f"weight_ih_l{k}").copy_(lstm.w_x[k][order])
+            getattr(other, f"weight_hh_l{k}").copy_(lstm.w_h[k][order])
+            getattr(other, f"bias_ih_l{k}").copy_(lstm.bias[k][order, 0])
+            getattr(other, f"bias_hh_l{k}").zero_()
+    return other
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_lstm_equals_nn_lstm(layers):
+    lstm, x = make(layers=layers), torch.randn(6, 3, 5).double()  # steps, features, n
+    state, outs = lstm.initial_state(5), []
+    for t in range(6):
+        out, state = lstm(x[t], state)
+        outs.append(out)
+    hidden, (h, c) = reference(lstm)(x.mT)  # [steps, n, hidden]
+    expected = (hidden @ lstm.w_out.T + lstm.b_out).squeeze(2)
+    torch.testing.assert_close(torch.stack(outs), expected)
+    torch.testing.assert_close(torch.stack(state[0]), h.mT)
+    torch.testing.assert_close(torch.stack(state[1]), c.mT)
+
+
+@pytest.mark.parametrize(
+    ("layers", "coords", "steps"), [(1, 1, 1), (2, 5, 6), (3, 2, 4)]
+)
+def test_tape_equals_autograd_from_a_state_that_is_not_zero(layers, coords, steps):
+    lstm = make(layers=layers)
+    x = torch.randn(2 * steps, 3, coords).double()
+    weights = torch.randn(steps, coords).double()
+    tape, state = Tape(lstm, steps, coords), lstm.initial_state(coords)
+    for t in range(steps):
+        tape.step(t, x[t])
+        state = lstm(x[t], state)[1]
+    tape.carry()
+    state = tuple([part.detach() for part in parts] for parts in state)
+    total = 0
+    for t in range(steps):
+        out, state = lstm(x[steps + t], state)
+        torch.testing.assert_close(tape.step(t, x[steps + t]), out.detach())
+        total = total + (weights[t] * out).sum()
+    expected = torch.autograd.grad(total, list(lstm.parameters()))
+    tape.backward(weights)
+    for (name, weight), grad in zip(lstm.named_parameters(), expected, strict=True):
+        assert (weight.grad - grad).norm() <= 1e-12 * grad.norm() + 1e-15, name
+
+
+def test_tape_adds_to_gradients_and_reset_forgets():
+    lstm, x = make(), torch.randn(2, 3, 4).double()
+    tape = Tape(lstm, 2, 4)
+
+    def once():
+        tape.reset()
+        outs = [tape.step(t, x[t]) for t in range(2)]
+        tape.backward(torch.ones(2, 4).double())
+        return torch.stack(outs), lstm.w_h[0].grad.clone()
+
+    (outs, grad), (outs_again, grad_again) = once(), once()
+    assert torch.equal(outs, outs_again)
+    torch.testing.assert_close(grad_again, 2 * grad)
+
+
+@given(st.floats(-1e30, 1e30), st.floats(1.0, 20.0))
+def test_log_sign_equals_its_formula(gradient, p):
+    feature, sign = log_sign(torch.tensor([gradient], dtype=torch.float64), p)[
+        :, 0
+    ].tolist()
+    if abs(gradient) >= math.exp(-p):
+        expected = (math.log(abs(gradient)) / p, math.copysign(1.0, gradient))
+    else:
+        expected = (-1.0, math.exp(p) * gradient)
+    assert (feature, sign) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_log_sign_on_zero_tiny_huge_infinite_and_nan():
+    grads = torch.tensor([0.0, 1e-38, -1e38, math.exp(-10.0), math.inf, math.nan])
+    features = log_sign(grads, 10.0)
+    assert features[:, 0].tolist() == [-1.0, 0.0]
+    assert features[:, :4].isfinite().all()
+    assert features[0, 2] == pytest.approx(8.7498, rel=1e-4) and features[1, 2] == -1
+    assert features[0, 4] == math.inf  # never clamped
+    assert features[1, 5].isnan()
+
+
+def test_a_gradient_that_is_not_finite_is_not_hidden():
+    rule = LSTMOptimizer(preprocess="identity")
+    update, _ = rule(torch.tensor([math.nan, 1.0]), rule.initial_state(2))
+    assert update[0].isnan() and update[1].isfinite()
+
+
+def test_the_papers_weight_counts():
+    assert LSTMOptimizer().num_weights == 5141
+    assert LSTMOptimizer(preprocess="identity").num_weights == 5061
+
+
+def test_output_scale_multiplies_the_update():
+    grads = torch.randn(7)
+    one, ten = LSTMOptimizer(output_scale=0.1), LSTMOptimizer(output_scale=1.0)
+    updates = [rule(grads, rule.initial_state(7))[0] for rule in (one, ten)]
+    torch.testing.assert_close(10 * updates[0], updates[1])
+
+
+def test_seed_decides_the_initial_weights():
+    weights = [LSTMOptimizer(seed=s).lstm.w_h[0] for s in (1, 1, 2)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(
+        weights[0], weights[2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"preprocess": "log"}, "preprocess='log' is not known"),
+        ({"hidden_size": 0}, "hidden_size=0"),
+        ({"num_layers": 0}, "num_layers=0"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LSTMOptimizer(**arguments)
+
+
+def test_repr_teaches():
+    assert "preprocess='log_sign'" in repr(LSTMOptimizer())
+    assert "5,141 weights" in repr(LSTMOptimizer())

@@ -1,0 +1,210 @@
+"""The meta-gradient against autograd through the window; how training ends."""
+
+import math
+
+import pytest
+import torch
+
+from l2o_kit import data, trainer
+from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.trainer import MetaTrainingDiverged, Trainer, meta_train
+
+OPTIMIZEES = {
+    "quadratic": (lambda: Quadratic(3), "identity"),
+    "network": (
+        lambda: Network(mlp([64, 2, 10]), *data.digits(), batch_size=5),
+        "log_sign",
+    ),
+}
+
+
+def small(preprocess="identity"):
+    return LSTMOptimizer(hidden_size=4, preprocess=preprocess).double()
+
+
+class ByAutograd:
+    """The same windows, differentiated through everything but the gradient's input."""
+
+    def __init__(self, optimizer, optimizee, unroll, horizon, discount, batch):
+        self.optimizer, self.optimizee = optimizer, optimizee
+        self.unroll, self.horizon, self.batch = unroll, horizon, batch
+        self.discount = discount
+        self.problems = data.stream(0, "meta-train problems")
+        self.minibatches = data.stream(0, "meta-train minibatches")
+        self.start = None
+
+    def window(self):
+        if self.start is None or self.start + self.unroll >= self.horizon:
+            self.start = 0
+            self.problem = self.optimizee.sample(
+                self.batch, self.problems, torch.float64
+            )
+            self.theta = self.problem.theta0
+            self.state = self.optimizer.initial_state(self.theta.numel())
+            rows = self.problem.minibatch(self.minibatches)
+            self.grad = self.problem.value_and_grad(self.theta, rows)[1]
+        else:
+            self.start += self.unroll
+        theta = self.theta.detach()
+        state = tuple([part.detach() for part in parts] for parts in self.state)
+        meta_loss = 0
+        for t in range(self.unroll):
+            update, state = self.optimizer(self.grad.flatten(), state)
+            theta = theta + update.view_as(theta)
+            rows = self.problem.minibatch(self.minibatches)
+            weight = self.discount ** (self.unroll - 1 - t)
+            meta_loss = meta_loss + weight * self.problem.loss(theta, rows).mean()
+            self.grad = self.problem.value_and_grad(theta, rows)[1]
+        self.theta, self.state = theta, state
+        grads = torch.autograd.grad(meta_loss, list(self.optimizer.parameters()))
+        return meta_loss.item(), grads
+
+
+@pytest.mark.parametrize("name", OPTIMIZEES)
+@pytest.mark.parametrize(
+    ("unroll", "horizon", "discount"),
+    [(4, 12, 1.0), (1, 3, 1.0), (6, 6, 0.5), (4, 8, 0.0)],
+)
+def test_meta_gradient_equals_autograd(name, unroll, horizon, discount, monkeypatch):
+    monkeypatch.setattr(trainer, "BLOCK", 7)  # several blocks, the last one shorter
+    make, preprocess = OPTIMIZEES[name]
+    ours, theirs = small(preprocess), small(preprocess)
+    engine = Trainer(ours, make(), horizon=horizon, unroll=unroll, discount=discount,
+                     batch=2, seed=0)  # fmt: skip
+    oracle = ByAutograd(theirs, make(), unroll, horizon, discount, batch=2)
+    for _ in range(horizon // unroll + 1):  # into the second roll-out
+        meta_loss = engine.meta_gradient()
+        expected_loss, expected = oracle.window()
+        assert meta_loss == pytest.approx(expected_loss, rel=1e-12)
+        for weight, grad in zip(ours.parameters(), expected, strict=True):
+            assert (weight.grad - grad).norm() <= 1e-9 * grad.norm()
+
+
+def test_same_seed_same_training_and_another_seed_another():
+    def learned(seed):
+        optimizer = small()
+        meta_train(optimizer, Quadratic(3), meta_steps=4, horizon=4, unroll=2, batch=3,
+                   lr=0.01, seed=seed)  # fmt: skip
+        return optimizer.lstm.w_h[0].detach()
+
+    assert torch.equal(learned(0), learned(0))
+    assert not torch.equal(learned(0), learned(1))
+
+
+def test_training_helps():
+    optimizer = LSTMOptimizer(preprocess="identity")
+    log = meta_train(optimizer, Quadratic(2), meta_steps=100, horizon=20, unroll=10,
+                     batch=32, lr=0.01)  # fmt: skip
+    means = log.rollouts()
+    assert len(means) == 50 and sum(means[-5:]) < 0.5 * sum(means[:5])
+    assert "100 meta-steps" in repr(log)
+
+
+def test_horizon_is_drawn_in_multiples_of_unroll():
+    log = meta_train(small(), Quadratic(2), meta_steps=60, horizon=(4, 8), unroll=2,
+                     batch=1, lr=1e-6)  # fmt: skip
+    assert max(log.starts) == 6 and log.starts.count(0) > 10
+    lengths = [
+        b for a, b in zip(log.starts[1:], log.starts[:-1], strict=True) if a == 0
+    ]
+    assert set(lengths) == {2, 4, 6}
+
+
+def test_seconds_end_the_training():
+    log = meta_train(small(), Quadratic(2), seconds=0.2, horizon=4, unroll=2, batch=2,
+                     lr=0.01)  # fmt: skip
+    assert 0.2 <= log.seconds[-1] < 5 and len(log.seconds) == len(log.meta_losses)
+
+
+def test_learning_rate_falls_from_the_first_to_the_last(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Trainer, "window", lambda self, lr: seen.append(lr) or 1.0)
+    meta_train(small(), Quadratic(2), meta_steps=3, horizon=2, unroll=2, batch=1,
+               lr=(0.1, 0.0001))  # fmt: skip
+    assert seen == pytest.approx([0.1, 0.01, 0.001])
+
+
+def test_an_interrupt_keeps_what_was_learned(monkeypatch):
+    optimizer, steps = small(), []
+    before = optimizer.lstm.w_h[0].detach().clone()
+    real = Trainer.window
+
+    def window(self, lr):
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        steps.append(lr)
+        return real(self, lr)
+
+    monkeypatch.setattr(Trainer, "window", window)
+    log = meta_train(optimizer, Quadratic(2), meta_steps=100, horizon=4, unroll=2,
+                     batch=2, lr=0.01)  # fmt: skip
+    assert log.interrupted and len(log.meta_losses) == 3 and "interrupted" in repr(log)
+    assert not torch.equal(before, optimizer.lstm.w_h[0])
+
+
+class Exploding(Quadratic):
+    """Fine at first; the fourth problem has a NaN in it."""
+
+    def sample(self, batch, generator, dtype=torch.float32):
+        self.drawn = getattr(self, "drawn", 0) + 1
+        problem = super().sample(batch, generator, dtype)
+        if self.drawn == 4:
+            problem.y[0, 0] = math.nan
+        return problem
+
+
+def test_a_training_that_is_not_finite_stops_and_keeps_the_last_finite_weights():
+    optimizer = small()
+    with pytest.raises(MetaTrainingDiverged) as caught:
+        meta_train(optimizer, Exploding(3), meta_steps=50, horizon=4, unroll=2, batch=2,
+                   lr=0.01)  # fmt: skip
+    message = str(caught.value)
+    assert "Meta-step 7 (steps 0 to 2 of a roll-out) was not finite" in message
+    assert "Try a smaller lr (it was 0.01)" in message
+    assert len(caught.value.log.meta_losses) == 6
+    assert all(w.isfinite().all() for w in optimizer.parameters())
+    again = small()
+    meta_train(again, Exploding(3), meta_steps=6, horizon=4, unroll=2, batch=2, lr=0.01)
+    assert torch.equal(optimizer.lstm.w_out, again.lstm.w_out)
+
+
+class Flat(Problem):
+    """Gradients that are exactly zero, of one coordinate."""
+
+    coords, theta0 = 1, torch.ones(1, 1).double()
+
+    def sample(self, batch, generator, dtype):
+        return self
+
+    def loss(self, theta, minibatch=None):
+        return 0 * theta.sum(1)
+
+
+def test_one_coordinate_with_zero_gradient_trains_without_a_nan():
+    optimizer = small("log_sign")
+    meta_train(optimizer, Flat(), meta_steps=3, horizon=2, unroll=2, batch=1, lr=0.01)
+    assert all(w.isfinite().all() for w in optimizer.parameters())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "exactly one of meta_steps and seconds"),
+        ({"meta_steps": 1, "seconds": 1.0}, "exactly one of meta_steps and seconds"),
+        ({"meta_steps": 0}, "meta_steps=0"),
+        ({"seconds": 0.0}, "seconds=0.0: it must be above 0"),
+        ({"meta_steps": 1, "batch": 0}, "batch=0: it must be at least 1"),
+        ({"meta_steps": 1, "horizon": 10}, "unroll=20 is longer than horizon=10"),
+        (
+            {"meta_steps": 1, "horizon": 50},
+            "does not divide horizon=50.*Try horizon=40",
+        ),
+        ({"meta_steps": 1, "unroll": 0}, "unroll=0"),
+        ({"meta_steps": 1, "lr": 0.0}, "lr=0.0: it must be above 0"),
+    ],
+)
+def test_bad_arguments_say_what_to_do(arguments, message):
+    arguments = {"batch": 2, "lr": 0.01, **arguments}
+    with pytest.raises(ValueError, match=message):
+        meta_train(small(), Quadratic(2), **arguments)
