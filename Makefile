@@ -39,7 +39,7 @@ lint: $(STAMP) ## style of code and notebooks
 	$(BIN)/ruff format --check .
 
 test-py: $(STAMP) ## only the unit tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/browser --ignore=tests/bench
 
 test-nb: $(STAMP) ## only the notebooks: every cell runs, no callback fails, verdicts hold
 	L2O_LIVE_SECONDS=5 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NBVAL) -n $(JOBS) --dist loadfile notebooks/*.ipynb
@@ -55,6 +55,7 @@ pretrained: $(STAMP) ## train every shipped optimizer anew (an hour or more)
 
 stored: $(STAMP) ## recompute tuned rates, slider grids and film-strips
 	$(BIN)/python -m l2o_kit.store
+	$(BIN)/python -m l2o_kit.panels.strips
 
 claims: $(STAMP) ## measure every published claim, write CLAIMS.md
 	$(BIN)/python -m l2o_kit.claims

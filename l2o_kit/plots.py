@@ -9,7 +9,9 @@ import base64
 import io
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
@@ -50,8 +52,15 @@ def new_figure(width: float = 8.0, height: float = 3.8, columns: int = 1):
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return encode(canvas)
+
+
+def encode(canvas: FigureCanvasAgg) -> bytes:
+    """What is on a canvas now, as PNG bytes; drawn once, which savefig does not do."""
+    pixels, buffer = np.asarray(canvas.buffer_rgba())[..., :3], io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png", compress_level=1)
     return buffer.getvalue()
 
 
@@ -63,6 +72,32 @@ def img(picture: bytes, alt: str, max_width: str = "100%") -> str:
         f'<img alt="{alt}" style="max-width:{max_width}" '
         f'src="data:image/png;base64,{data}">'
     )
+
+
+class Picture:
+    """A figure with its text alternative, as the last value of a notebook's cell."""
+
+    def __init__(self, figure: Figure, alt: str):
+        self.figure, self.alt = figure, alt
+
+    def __repr__(self):
+        return f"Picture({self.alt!r})"
+
+    def _repr_html_(self):
+        return img(png(self.figure), self.alt)
+
+
+def gallery(X, labels, columns: int = 10) -> Picture:
+    """The first pictures of a data set, X [n, pixels], under their labels."""
+    side = round(len(X[0]) ** 0.5)
+    figure, axes = new_figure(columns * 0.9, 1.2, columns=columns)
+    for ax, row, label in zip(axes, X, labels, strict=False):
+        ax.imshow(row.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[], title=str(int(label)))
+        ax.grid(False)
+        ax.spines[:].set_visible(True)
+    names = ", ".join(str(int(label)) for label in labels[:columns])
+    return Picture(figure, f"{columns} handwritten digits, {side} by {side}: {names}")
 
 
 def html_table(header: list[str], rows: list[list[str]], caption: str = "") -> str:

@@ -1,0 +1,10 @@
+"""Panels: what moves in the notebooks. ``base`` first, then one file per family."""
+
+from l2o_kit.panels.base import Panel
+from l2o_kit.panels.guess import Guess
+from l2o_kit.panels.race import FreshRace, Race
+from l2o_kit.panels.slow import RunPanel
+
+ALL = (Race, FreshRace)
+
+__all__ = ["ALL", "FreshRace", "Guess", "Panel", "Race", "RunPanel"]

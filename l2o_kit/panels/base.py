@@ -7,7 +7,7 @@ layout is computed once and then frozen, so that nothing jumps.
 
 Subclasses define::
 
-    make_controls() -> {name: widget}      make_figure() -> Figure (keep the artists)
+    make_controls() -> {name: widget}      make_figure() -> (Figure, moving artists)
     compute(state) -> result               draw(result)  (update the artists)
     describe(result) -> sentence           numbers(result) -> (header, rows)
 
@@ -24,9 +24,10 @@ from contextlib import contextmanager
 
 import ipywidgets as widgets
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from l2o_kit.panels.guess import Guess, GuessBox
-from l2o_kit.plots import html_table, img, png
+from l2o_kit.plots import encode, html_table, img
 from l2o_kit.store import stored
 
 PROJECTOR = 1.45  # how much larger letters and lines are on a projector
@@ -39,9 +40,8 @@ class Panel:
     """
 
     title = ""
-    strip: tuple[
-        dict, ...
-    ] = ()  # states of the film-strip, for readers without a kernel
+    quick = True  # answers within the time of a drag
+    strip: tuple[dict, ...] = ()  # the states of the film-strip
 
     def __init__(self, guess: Guess | None = None, projector: bool | None = None):
         if projector is None:
@@ -82,7 +82,7 @@ class Panel:
             self.result = result
             self.draw(result)
             self.text, self.table = self.describe(result), self.numbers(result)
-            self._picture.value = img(self._png(), f"{self.title}. {self.text}")
+            self._show_picture()
             self._sentence.value = (
                 f'<div aria-live="polite">{html.escape(self.text)}</div>'
             )
@@ -102,7 +102,7 @@ class Panel:
         raise NotImplementedError
 
     def make_figure(self):
-        """The figure; keep its artists, ``draw`` updates them."""
+        """(figure, the artists that ``draw`` updates): only these are drawn again."""
         raise NotImplementedError
 
     def compute(self, state: dict):
@@ -137,16 +137,18 @@ class Panel:
         return np.concatenate([*parts, np.zeros(0)])
 
     def rehearse(self) -> str:
-        """Sweep every control of a fresh copy to both ends and all corners.
+        """Sweep every control of a fresh copy to both ends, a quick one to corners too.
 
         The panel itself stays as it is, locked or not. Raises AssertionError where the
         picture or the text does not answer, and whatever a callback raises.
         """
         copy = type(self)()
         answers = [_sweep_one(copy, name) for name in copy.controls]
-        corners = _sweep_corners(copy)
-        name = type(self).__name__
-        return f"{name}: {len(answers)} controls and {corners} corners answer."
+        corners = _sweep_corners(copy) if self.quick else 0
+        return (
+            f"{type(self).__name__}: {len(answers)} controls answer at both ends, "
+            f"and {corners} corners."
+        )
 
     # The page
 
@@ -178,31 +180,46 @@ class Panel:
         return [*self.controls.values(), self.projector]
 
     def _set_up_figure(self):
-        self.figure = self.make_figure()
+        self.figure, self.moving = self.make_figure()
         width, height = self.figure.get_size_inches()
         self._size = (width, height, self.figure.dpi)
-        self._frozen = False
+        self._background = None
 
     def _projector_changed(self, _):
         with self._errors_shown(), self._drawing:
-            self._frozen = False
-            self._picture.value = img(self._png(), f"{self.title}. {self.text}")
+            self._background = None
+            self._show_picture()
+
+    def _show_picture(self):
+        self.picture = self._png()
+        self._picture.value = img(self.picture, f"{self.title}. {self.text}")
 
     def _png(self) -> bytes:
-        """The figure as PNG; its layout is computed the first time, then frozen."""
-        if not self._frozen:
-            width, height, dpi = self._size
-            zoom = PROJECTOR if self.projector.value else 1.0
-            self.figure.set_size_inches(width / zoom, height / zoom)
-            self.figure.set_dpi(dpi * zoom)
-            self.figure.set_layout_engine("constrained")
-            self.figure.draw_without_rendering()
-            self.figure.set_layout_engine("none")
-            self._frozen = True
-            large = "130%" if self.projector.value else "100%"
-            for part in (self._sentence, self._table, self._answer):
-                part.style.font_size = large
-        return png(self.figure)
+        """The figure as PNG: the background as it was, the moving artists anew."""
+        if self._background is None:
+            self._draw_background()
+        self._canvas.restore_region(self._background)
+        for artist in self.moving:
+            self.figure.draw_artist(artist)
+        return encode(self._canvas)
+
+    def _draw_background(self):
+        """Lay the figure out once, freeze that, and keep all that does not move."""
+        width, height, dpi = self._size
+        zoom = PROJECTOR if self.projector.value else 1.0
+        self.figure.set_size_inches(width / zoom, height / zoom)
+        self.figure.set_dpi(dpi * zoom)
+        for artist in self.moving:
+            artist.set(animated=True, in_layout=False)
+        self._canvas = FigureCanvasAgg(self.figure)
+        self.figure.set_layout_engine("constrained")
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(self.figure.bbox)
+        large = "130%" if self.projector.value else "100%"
+        for part in (self._sentence, self._table, self._answer):
+            part.style.font_size = large
 
     @contextmanager
     def _errors_shown(self):
@@ -229,16 +246,12 @@ class Panel:
 
     def strip_alt(self) -> str:
         """What the film-strip shows, in words."""
-        states = "; ".join(
-            ", ".join(f"{name} {_short(value)}" for name, value in state.items())
-            for state in self.strip
-        )
+        states = "; ".join(map(caption, self.strip))
         return f"{self.title}: still pictures for {states}"
 
     def stored_strip(self) -> bytes | None:
         """The film-strip as PNG bytes, from ``stored/strips``, or None."""
-        strips = stored("strips")
-        name = type(self).__name__
+        strips, name = stored("strips"), type(self).__name__
         return strips[name].tobytes() if name in strips else None
 
 
@@ -253,6 +266,11 @@ def ends(control) -> tuple:
                   for option in control.options]  # fmt: skip
         return values[0], values[-1]
     return False, True
+
+
+def caption(state: dict) -> str:
+    """A state in words: name value, name value."""
+    return ", ".join(f"{name} {_short(value)}" for name, value in state.items())
 
 
 def settle(panel: Panel):

@@ -37,6 +37,8 @@ class RunPanel(Panel):
     of date, until Run is pressed.
     """
 
+    quick = False
+
     def first(self):
         """Before the first Run: an empty picture, and what to do."""
         self._mark_stale("Press Run to compute this picture.")
@@ -68,8 +70,8 @@ class RunPanel(Panel):
         if self._job:
             self._job.stop.set()
 
-    def wait(self, timeout: float | None = None):
-        """Until the work has ended; re-raises its exception."""
+    def wait(self, timeout=None):
+        """Until the work has ended, or timeout seconds; re-raises its exception."""
         if self._thread:
             self._thread.join(timeout)
             if self._thread.is_alive():

@@ -1,0 +1,53 @@
+"""Film-strips: each panel at a few settings, for viewers that have no kernel.
+
+python -m l2o_kit.panels.strips      draw them anew into stored/strips.npz
+"""
+
+import io
+import json
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from l2o_kit.checkpoint import today
+from l2o_kit.panels import ALL
+from l2o_kit.panels.base import Panel, caption, settle
+from l2o_kit.store import FOLDER
+
+BAR = 28  # pixels of caption above each picture
+
+
+def film_strip(kind: type[Panel]) -> bytes:
+    """The panel's ``strip`` states, one below the other, as one PNG of 64 colours."""
+    panel, frames = kind(), []
+    for state in panel.strip:
+        for name, value in state.items():
+            panel.controls[name].value = value
+        settle(panel)
+        frames.append(_captioned(panel.picture, caption(state)))
+    sheet = Image.fromarray(np.concatenate(frames)).quantize(64)
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+def _captioned(picture: bytes, text: str) -> np.ndarray:
+    frame = np.asarray(Image.open(io.BytesIO(picture)))
+    bar = Image.new("RGB", (frame.shape[1], BAR), "white")
+    font = ImageFont.load_default(size=15)
+    ImageDraw.Draw(bar).text((10, 6), text, fill="black", font=font)
+    return np.concatenate([np.asarray(bar), frame])
+
+
+def build():
+    """Every strip, as bytes, by the name of its panel."""
+    strips = {
+        kind.__name__: np.frombuffer(film_strip(kind), dtype=np.uint8) for kind in ALL
+    }
+    path = FOLDER / "strips.npz"
+    np.savez(path, provenance=json.dumps(today()), **strips)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    build()

@@ -1,0 +1,201 @@
+"""A real JupyterLab, driven by the system's Chromium through playwright.
+
+The server listens on 127.0.0.1 only, on a free port, with a random token, on a copy of
+the notebooks. No browser is downloaded: playwright drives the one that is installed.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update",
+         "--disable-sync"]  # fmt: skip
+MISSING = (
+    "There is no Chromium here. Install it (Debian, Ubuntu: apt install chromium; "
+    "macOS: brew install --cask chromium), or set CHROMIUM=/path/to/chrome."
+)
+ERRORS = (
+    '.jp-OutputArea [data-mime-type="application/vnd.jupyter.error"], '
+    '.jp-OutputArea [data-mime-type="application/vnd.jupyter.stderr"]'
+)
+LOGGED = ".jp-LogConsoleStatusItem:not(.lm-mod-hidden)"
+
+# Notes when a key is pressed and when a new picture has been decoded and painted.
+PROBE = """
+window.pressed = []; window.painted = [];
+addEventListener('keydown', () => window.pressed.push(performance.now()), true);
+const paint = img => img.decode().catch(() => {}).then(() =>
+    requestAnimationFrame(() => window.painted.push(performance.now())));
+new MutationObserver(changes => { for (const change of changes) {
+    const images = change.type === 'attributes' ? [change.target]
+        : [...change.addedNodes].flatMap(n =>
+            n.querySelectorAll ? [n, ...n.querySelectorAll('img')] : []);
+    for (const img of images)
+        if (img.tagName === 'IMG' && img.src.startsWith('data:')) paint(img);
+}}).observe(document, {subtree: true, childList: true, attributes: true,
+                       attributeFilter: ['src']});
+"""
+
+
+def chromium() -> str | None:
+    """The path of an installed Chromium or Chrome."""
+    return os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, NAMES)), None
+    )
+
+
+@contextmanager
+def lab(notebooks: Path):
+    """A running JupyterLab on a copy of the notebooks: yields (address, token)."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        shutil.copytree(notebooks, home / "work")
+        log = home / "lab.log"
+        with log.open("w") as out:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+                 "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+                 "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
+                 f"--ServerApp.root_dir={home / 'work'}"],
+                stdout=out, stderr=subprocess.STDOUT, env=_environment(home),
+            )  # fmt: skip
+        try:
+            address = f"http://127.0.0.1:{port}"
+            status = f"{address}/api/status?token={token}"
+            complaint = "JupyterLab did not start:\n"
+            _wait(
+                lambda: _answers(status),
+                90,
+                lambda: complaint + log.read_text()[-2000:],
+            )
+            yield address, token
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+@contextmanager
+def browser(width: int = 1280, height: int = 1000):
+    """A page of a headless Chromium; ``page.outside`` lists requests to other hosts."""
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(
+            executable_path=chromium(), headless=True, args=FLAGS
+        )
+        page = chrome.new_page(viewport={"width": width, "height": height})
+        page.add_init_script(PROBE)
+        page.outside = []
+        page.on("request", lambda request: _note_outside(page, request.url))
+        try:
+            yield page
+        finally:
+            chrome.close()
+
+
+def open_notebook(page, address: str, token: str, name: str):
+    """Open a notebook and wait until its kernel is idle and connected."""
+    page.goto(f"{address}/lab/tree/{name}.ipynb?token={token}&reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=60_000)
+
+    def connected():
+        sessions = json.loads(_get(f"{address}/api/sessions?token={token}"))
+        return any(s["kernel"]["execution_state"] == "idle" and
+                   s["kernel"]["connections"] > 0 for s in sessions)  # fmt: skip
+
+    _wait(connected, 60, lambda: "the kernel did not become ready")
+
+
+def run_all(page, timeout: float = 300):
+    """Run > Run All Cells, until no cell waits any more."""
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
+    page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+    time.sleep(1)
+    busy = "() => [...document.querySelectorAll('.jp-InputPrompt')]" + (
+        ".some(prompt => prompt.innerText.includes('*'))"
+    )
+    _wait(lambda: not page.evaluate(busy), timeout, lambda: "cells still run")
+    no_errors(page)
+
+
+def no_errors(page):
+    """No error in an output, none in the log console, none asked outside."""
+    errors = page.locator(ERRORS).all_inner_texts()
+    assert not [text for text in errors if "meta-training" not in text], errors
+    logged = page.locator(LOGGED)
+    assert logged.count() == 0, f"the log console holds {logged.first.inner_text()}"
+    assert not page.outside, f"the page asked outside: {page.outside[:3]}"
+
+
+def still(page, read, seconds: float = 30):
+    """The value of read() once it has not changed for half a second."""
+    before, since, end = read(), time.time(), time.time() + seconds
+    while time.time() - since < 0.5 and time.time() < end:
+        time.sleep(0.1)
+        now = read()
+        if now != before:
+            before, since = now, time.time()
+    return before
+
+
+def key_to_picture(page, key: str, timeout: float = 10) -> float:
+    """Press a key; milliseconds until the first new picture is painted."""
+    page.evaluate("() => { window.pressed = []; window.painted = []; }")
+    page.keyboard.press(key)
+    page.wait_for_function("() => window.painted.length > 0", timeout=1000 * timeout)
+    return page.evaluate("() => window.painted[0] - window.pressed[0]")
+
+
+def _wait(done, seconds, complaint):
+    end = time.time() + seconds
+    while not done():
+        if time.time() > end:
+            raise AssertionError(complaint())
+        time.sleep(0.2)
+
+
+def _get(url: str) -> bytes:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return opener.open(url, timeout=5).read()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(_get(url))
+    except OSError:
+        return False
+
+
+def _note_outside(page, url: str):
+    if not url.startswith(("data:", "blob:", "about:")) and "//127.0.0.1:" not in url:
+        page.outside.append(url)
+
+
+def _environment(home: Path) -> dict:
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    places = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "ws",
+              "JUPYTER_RUNTIME_DIR": "rt", "JUPYTER_CONFIG_DIR": "cfg",
+              "IPYTHONDIR": "ipython"}  # fmt: skip
+    own = {name: str(home / folder) for name, folder in places.items()}
+    return {**os.environ, **own, "L2O_LIVE_SECONDS": "5", "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,339 @@
+"""Panels: every control to both ends, guesses, errors, Run and Stop, film-strips."""
+
+import io
+import threading
+import time
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+from PIL import Image
+
+from l2o_kit.baselines import RULES
+from l2o_kit.evaluate import optimize
+from l2o_kit.panels import ALL, FreshRace, Guess, Panel, Race, RunPanel
+from l2o_kit.panels.base import ends
+from l2o_kit.panels.slow import Job, Stopped
+from l2o_kit.panels.strips import film_strip
+from l2o_kit.plots import new_figure
+from l2o_kit.store import RACE_RATES, noisy_digits, race_rival, stored
+
+
+class Line(Panel):
+    """A line of slope a; a = 3 is an error."""
+
+    title = "A line"
+
+    def make_controls(self):
+        return {"a": widgets.IntSlider(1, 0, 5)}
+
+    def compute(self, state):
+        self.computed = [*getattr(self, "computed", []), state["a"]]
+        if state["a"] == 3:
+            raise ValueError("three <is> too many")
+        return state["a"]
+
+    def make_figure(self):
+        figure, (ax,) = new_figure()
+        (self.line,) = ax.plot([0, 1], [0, 1])
+        ax.set_ylim(0, 5)
+        return figure, [self.line]
+
+    def draw(self, result):
+        self.line.set_ydata([0, result])
+
+    def describe(self, result):
+        return f"The line rises to {result}."
+
+    def numbers(self, result):
+        return ["end", "value"], [["right", str(result)]]
+
+
+class SlowLine(RunPanel, Line):
+    """The same, ten steps later; waits at step 5 while ``hold`` is set."""
+
+    hold = None
+
+    def work(self, state, job):
+        for k in range(10):
+            job.step(k / 10)
+            if k == 5 and self.hold:
+                self.hold.wait(10)
+        return self.compute(state)
+
+
+def pixels(panel):
+    return np.asarray(Image.open(io.BytesIO(panel.picture)))
+
+
+def test_a_control_changes_data_pixels_text_table_and_page():
+    panel = Line()
+    before = pixels(panel), panel.text, panel.table, panel._picture.value
+    panel.controls["a"].value = 5
+    after = pixels(panel), panel.text, panel.table, panel._picture.value
+    assert panel.state() == {"a": 5} and panel.data()[-1] == 5
+    assert panel.text == "The line rises to 5." and panel.table[1] == [["right", "5"]]
+    assert not np.array_equal(before[0], after[0]) and before[0].shape == after[0].shape
+    assert all(a != b for a, b in zip(before[1:], after[1:], strict=True))
+    assert 'alt="A line. The line rises to 5."' in panel._picture.value
+    assert "data:image/png;base64," in panel._picture.value
+    assert (
+        'aria-live="polite"' in panel._sentence.value
+        and "rises" in panel._table.value + (panel._sentence.value)
+    )
+
+
+def test_compute_is_cached():
+    panel = Line()
+    for value in (2, 1, 2, 1):
+        panel.controls["a"].value = value
+    assert panel.computed == [1, 2]
+
+
+def test_an_error_is_shown_raised_and_gone_when_the_control_moves_back():
+    panel = Line()
+    with pytest.raises(ValueError, match="too many"):
+        panel.controls["a"].value = 3
+    assert "ValueError: three &lt;is&gt; too many" in panel._status.value
+    assert 'role="alert"' in panel._status.value
+    panel.controls["a"].value = 1
+    assert "too many" not in panel._status.value and panel.data()[-1] == 1
+
+
+def test_what_is_plotted_is_drawn_where_it_belongs():
+    """The background is kept, and the line is where a full drawing would put it."""
+    panel = Line()
+    panel.controls["a"].value = 4
+    kept = pixels(panel)
+    panel._background = None
+    panel._show_picture()
+    assert np.array_equal(kept, pixels(panel))
+
+
+def test_projector_mode_has_the_same_size_and_larger_letters():
+    panel = Line()
+    small = pixels(panel)
+    panel.projector.value = True
+    large = pixels(panel)
+    assert small.shape == large.shape and not np.array_equal(small, large)
+    assert (large < 128).sum() > 1.2 * (small < 128).sum()
+    assert panel._sentence.style.font_size == "130%"
+    panel.projector.value = False
+    assert np.array_equal(small, pixels(panel))
+
+
+def test_projector_mode_by_environment(monkeypatch):
+    monkeypatch.setenv("L2O_PROJECTOR", "1")
+    assert Line().projector.value and not Line(projector=False).projector.value
+
+
+def test_rehearse_passes_where_all_answers():
+    class Fine(Line):
+        def make_controls(self):
+            return {"a": widgets.IntSlider(1, 0, 2)}
+
+    assert Fine().rehearse() == ("Fine: 1 controls answer at both ends, and 2 corners.")
+
+
+@pytest.mark.parametrize(
+    ("method", "returns", "message"),
+    [
+        ("describe", lambda self, result: "always the same", "text is the same"),
+        ("draw", lambda self, result: None, "picture does not answer"),
+        ("draw", lambda self, r: self.line.set_ydata([0, np.nan]), "not finite"),
+        ("describe", lambda self, result: f"nan {result}", "says nan"),
+    ],
+)
+def test_rehearse_finds_what_does_not_answer(method, returns, message):
+    broken = type("Broken", (Line,), {method: returns})
+    with pytest.raises(AssertionError, match=message):
+        Line.rehearse(broken.__new__(broken))
+
+
+def test_rehearse_raises_what_a_callback_raises_and_leaves_the_panel_locked():
+    class Fails(Line):
+        def make_controls(self):
+            return {"a": widgets.IntSlider(1, 0, 3)}
+
+    panel = Fails(Guess("?", "yes", options=("yes", "no")))
+    with pytest.raises(ValueError, match="too many"):
+        panel.rehearse()
+    assert panel.locked and panel.state() == {"a": 1}
+
+
+def locked_panel():
+    guess = Guess("How steep?", lambda: "flat", "It is flat.", ("flat", "steep"))
+    panel = Line(guess)
+    return panel, panel.box.children[-1]
+
+
+def shown(panel):
+    return panel._picture in panel.box.children
+
+
+def test_a_guess_unlocks_and_is_shown_with_the_truth():
+    panel, question = locked_panel()
+    assert panel.locked and not shown(panel) and question.field.value is None
+    question.go.click()
+    assert panel.locked and "Choose an answer first" in question.hint.value
+    question.field.value = "steep"
+    question.go.click()
+    assert not panel.locked and shown(panel)
+    assert "You guessed: steep. No." in panel._answer.value
+    assert "The answer: flat. It is flat." in panel._answer.value
+
+
+def test_a_right_guess_and_a_skip():
+    panel, question = locked_panel()
+    question.field.value = "flat"
+    question.go.click()
+    assert "You guessed: flat. Right." in panel._answer.value
+    panel, question = locked_panel()
+    question.skip.click()
+    assert shown(panel) and "You skipped the guess." in panel._answer.value
+
+
+def test_a_number_is_guessed():
+    panel = Line(Guess("How high?", 1.0))
+    question = panel.box.children[-1]
+    question.field.value = 2.5
+    question.go.click()
+    assert "You guessed 2.5.</b> The answer: 1." in panel._answer.value
+
+
+def test_slow_panel_computes_on_run_only_and_fades_when_out_of_date():
+    panel = SlowLine()
+    assert "Press Run" in panel._status.value and not hasattr(panel, "computed")
+    panel.run()
+    panel.wait(10)
+    assert panel.data()[-1] == 1 and panel._picture.layout.opacity == "1"
+    panel.controls["a"].value = 4
+    assert panel.data()[-1] == 1 and panel._picture.layout.opacity == "0.35"
+    assert "out of date" in panel._status.value
+    panel._run.click()
+    panel.wait(10)
+    assert panel.data()[-1] == 4 and panel._picture.layout.opacity == "1"
+
+
+def test_run_returns_at_once_stop_ends_the_work_and_keeps_the_picture():
+    panel = SlowLine()
+    panel.run()
+    panel.wait(10)
+    panel.hold = threading.Event()
+    panel.controls["a"].value = 5
+    began = time.perf_counter()
+    panel.run()
+    assert time.perf_counter() - began < 5 and panel._run.disabled
+    panel.run()  # a second Run while it runs does nothing
+    panel._stop.click()
+    panel.hold.set()
+    panel.wait(10)
+    assert "Stopped at" in panel._status.value and panel.data()[-1] == 1
+    assert not panel._run.disabled and panel._stop.disabled
+
+
+def test_a_control_moved_while_running_leaves_the_picture_out_of_date():
+    panel = SlowLine()
+    panel.hold = threading.Event()
+    panel.run()
+    panel.controls["a"].value = 4
+    panel.hold.set()
+    panel.wait(10)
+    assert panel.data()[-1] == 1 and "out of date" in panel._status.value
+
+
+def test_wait_raises_what_the_work_raised_and_says_when_it_lasts_too_long():
+    panel = SlowLine()
+    panel.controls["a"].value = 3
+    panel.run()
+    with pytest.raises(ValueError, match="too many"):
+        panel.wait(10)
+    assert "too many" in panel._status.value and not panel._run.disabled
+    panel.hold = threading.Event()
+    panel.run()
+    with pytest.raises(TimeoutError, match=r"still running after 0.05 s"):
+        panel.wait(0.05)
+    panel.stop()
+    panel.hold.set()
+    panel.wait(10)
+
+
+def test_stopped_is_raised_at_the_next_step():
+    panel = SlowLine()
+    job = Job(panel._bar)
+    job.step(0.5)
+    assert panel._bar.value == 0.5
+    job.stop.set()
+    with pytest.raises(Stopped):
+        job.step(0.6)
+
+
+def test_ends_of_every_kind_of_control():
+    assert ends(widgets.IntSlider(1, 0, 7)) == (0, 7)
+    assert ends(widgets.FloatLogSlider(1, base=10, min=-2, max=1)) == (0.01, 10)
+    assert ends(widgets.Dropdown(options=["a", "b", "c"])) == ("a", "c")
+    assert ends(widgets.SelectionSlider(options=[("x", 1), ("y", 2)])) == (1, 2)
+    assert ends(widgets.Checkbox()) == (False, True)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_panel_answers_at_every_end_and_corner(kind):
+    corners = 2 ** len(kind().controls) if kind.quick else 0
+    assert kind().rehearse().endswith(f"at both ends, and {corners} corners.")
+
+
+def test_race_plots_what_an_independent_run_gives():
+    panel = Race()
+    panel.controls["rival"].value = "NAG"
+    panel.controls["rate"].value = float(RACE_RATES[20])
+    panel.controls["noise"].value = 0.25
+    curves = optimize(race_rival("NAG", RACE_RATES[20]), noisy_digits(0.25),
+                      batch=8, purpose="race")  # fmt: skip
+    plotted = panel.curves.lines["rival"].get_ydata()
+    np.testing.assert_allclose(plotted, curves.losses.mean(1), rtol=2e-3)
+    assert panel.here.get_ydata()[0] == pytest.approx(
+        curves.losses[1:].mean(), rel=2e-3
+    )
+
+
+def test_race_names_the_best_rate_of_the_grid():
+    panel = Race()
+    grid = stored("race_grid")
+    losses = (
+        grid["rivals"][list(RULES).index("Adam"), :, 0, 0, 1:].astype(float).mean(1)
+    )
+    best = RACE_RATES[losses.argmin()]
+    assert f"its best rate on this grid, {best:.2g}," in panel.text
+    assert panel.best.get_xdata()[0] == best
+
+
+def test_fresh_race_plots_what_an_independent_run_gives():
+    panel = FreshRace()
+    panel.controls["networks"].value = 2
+    panel.controls["seed"].value = 7
+    panel.run()
+    panel.wait()
+    curves = optimize(race_rival("Adam", 0.1), noisy_digits(0.0), batch=2, seed=7,
+                      purpose="fresh race")  # fmt: skip
+    plotted = panel.curves.lines["rival"].get_ydata()
+    np.testing.assert_allclose(plotted, curves.losses.mean(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_stored_film_strips_are_what_the_panels_draw(kind):
+    old, new = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=float)
+        for data in (kind().stored_strip(), film_strip(kind))
+    )
+    assert old.shape == new.shape
+    assert (np.abs(old - new).max(2) > 64).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_panel_shows_a_strip_without_a_kernel(kind):
+    bundle = kind()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert (
+        bundle["text/html"].startswith('<img alt="')
+        and "still pictures" in (bundle["text/html"])
+    )
