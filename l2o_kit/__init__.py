@@ -17,14 +17,14 @@ order; each file opens with its equation:
     panels        what moves in the notebooks
 """
 
+import importlib
+
 from l2o_kit import data
 from l2o_kit.baselines import Baseline, tuned_baselines
 from l2o_kit.checkpoint import CheckpointError, load, pretrained, save
-from l2o_kit.claims import verdicts
 from l2o_kit.evaluate import Comparison, Curves, compare, optimize
 from l2o_kit.optimizees import Network, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.store import rivals
 from l2o_kit.trainer import Log, MetaTrainingDiverged, meta_train
 
 __all__ = [
@@ -33,3 +33,13 @@ __all__ = [
     "meta_train", "mlp", "optimize", "pretrained", "rivals", "save", "tuned_baselines",
     "verdicts",
 ]  # fmt: skip
+
+# Modules with a command line of their own (python -m l2o_kit.store) are not imported
+# before they are asked for: running them would import them twice.
+_LATER = {"rivals": "store", "verdicts": "claims"}
+
+
+def __getattr__(name):
+    if name in _LATER:
+        return getattr(importlib.import_module(f"l2o_kit.{_LATER[name]}"), name)
+    raise AttributeError(f"module 'l2o_kit' has no attribute {name!r}")

@@ -10,6 +10,8 @@ from importlib import metadata, resources
 
 import torch
 
+from l2o_kit.checkpoint import PRETRAINED, CheckpointError, load
+
 OLDEST = {  # the lower bounds of pyproject.toml
     "torch": "2.4", "numpy": "2.0", "scikit-learn": "1.5", "matplotlib": "3.10",
     "ipywidgets": "8.1", "jupyterlab": "4.4", "tqdm": "4.66", "safetensors": "0.5",
@@ -70,15 +72,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _pretrained() -> str:
-    from l2o_kit.checkpoint import CheckpointError, pretrained
-
     try:
-        names = list(pretrained())
+        found = [load(path) for path in PRETRAINED.glob("*.safetensors")]
     except CheckpointError as error:
         return str(error)
-    return (
-        "" if names else "None is there. Copy l2o_kit/pretrained again from the source."
-    )
+    remedy = "None is there. Copy l2o_kit/pretrained again from the source."
+    return "" if found else remedy
 
 
 def _stored() -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from l2o_kit.checkpoint import today
-from l2o_kit.panels import ALL
+from l2o_kit.panels import ALL, Race
 from l2o_kit.panels.base import Panel, caption, settle
 from l2o_kit.store import FOLDER
 
@@ -40,13 +40,22 @@ def _captioned(picture: bytes, text: str) -> np.ndarray:
 
 
 def build():
-    """Every strip, as bytes, by the name of its panel."""
+    """Every strip, as bytes, by the name of its panel; and the README's picture."""
     strips = {
         kind.__name__: np.frombuffer(film_strip(kind), dtype=np.uint8) for kind in ALL
     }
     path = FOLDER / "strips.npz"
     np.savez(path, provenance=json.dumps(today()), **strips)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+    (FOLDER / "race.png").write_bytes(one_picture())
+
+
+def one_picture() -> bytes:
+    """The README's picture: the race against NAG, the best rival, at its best rate."""
+    panel = Race()
+    panel.controls["rival"].value = "NAG"
+    panel.controls["rate"].value = float(panel.best.get_xdata()[0])
+    return panel.picture
 
 
 if __name__ == "__main__":

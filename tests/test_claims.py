@@ -1,0 +1,58 @@
+"""Claims: verdicts from intervals, and a negative control that turns each to fail."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from l2o_kit.claims import CLAIMS, Claim, verdicts
+from l2o_kit.optimizer import LSTMOptimizer
+
+LEDGER = Path(__file__).parent.parent / "CLAIMS.md"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.2, 0.5, "holds"), (0.4, 0.6, "not decided"), (0.51, 0.9, "fails")],
+)
+def test_verdict_looks_at_the_whole_interval(low, high, verdict):
+    claim = Claim("x", "00", "", "", 0.5, measure=None)
+    assert claim.verdict(low, high) == verdict
+
+
+def test_an_untrained_optimizer_fails_every_claim():
+    """The negative control; an untrained rule of another seed fails as well."""
+    untrained = {
+        "quadratic": LSTMOptimizer(preprocess="identity", seed=3),
+        "digits": LSTMOptimizer(seed=3),
+    }
+    for claim in CLAIMS.values():
+        control = untrained[claim.id.split("-")[0]]
+        _, low, high, _ = claim.measure(True, control)
+        assert claim.verdict(low, high) == "fails", claim.id
+
+
+def test_a_quick_measurement_agrees_with_the_ledger():
+    """No claim that holds in CLAIMS.md fails on fewer problems."""
+    ledger = LEDGER.read_text()
+    for line in verdicts("00").splitlines():
+        name = line[12:].strip().split(":")[0]
+        row = next(r for r in ledger.splitlines() if r.startswith(f"| {name} |"))
+        assert not (line.startswith("fails") and "| holds |" in row), line
+        assert not (line.startswith("holds") and "| fails |" in row), line
+
+
+def test_verdicts_are_words_without_measured_digits():
+    text = verdicts("00")
+    assert len(text.splitlines()) == sum(c.lesson == "00" for c in CLAIMS.values())
+    published = {c.id: c.statement for c in CLAIMS.values()}
+    for line in text.splitlines():
+        verdict, name, statement = re.match(r"(.{12}) ([\w-]+): (.*)", line).groups()
+        assert verdict.strip() in {"holds", "fails", "not decided"}
+        assert statement == published[name]
+
+
+def test_the_ledger_lists_every_claim():
+    ledger = LEDGER.read_text()
+    for claim in CLAIMS.values():
+        assert f"| {claim.id} | {claim.statement} |" in ledger

@@ -1,0 +1,167 @@
+"""The house: who may import whom, what is public, what the environment files say."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import l2o_kit
+
+ROOT = Path(__file__).parent.parent
+# The floors, from the ground up; a module imports from lower lines only.
+FLOORS = [
+    "data", "plots", "lstm", "optimizees", "optimizer", "trainer", "evaluate",
+    "baselines", "checkpoint", "recipes", "store", "claims", "check", "panels.guess",
+    "panels.base", "panels.slow", "panels.race", "panels", "panels.strips",
+]  # fmt: skip
+FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT / "l2o_kit").with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of the kit that a file imports, without the leading l2o_kit."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "l2o_kit"
+        ):
+            base = node.module.removeprefix("l2o_kit").lstrip(".")
+            found |= {base} if base else {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_nothing_imports_upward(path):
+    if module(path):  # the package itself gathers everything
+        here = FLOORS.index(module(path))
+        for name in imported(path):
+            assert FLOORS.index(name) < here, f"{module(path)} imports {name}"
+
+
+def test_public_names_exist_and_have_docstrings():
+    for name in l2o_kit.__all__:
+        assert getattr(l2o_kit, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = l2o_kit.nothing
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_files_stay_small_and_explain_themselves(path):
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "no docstring"
+    assert len(text.splitlines()) <= 320
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            doc = ast.get_docstring(node) or ""
+            length = node.end_lineno - node.lineno - len(doc.splitlines())
+            assert length <= 40, node.name
+    assert "pyplot" not in re.sub(r'""".*?"""', "", text, flags=re.S)
+
+
+def test_every_name_of_the_kit_is_read_from_no_global_seed():
+    for path in FILES:
+        assert not re.search(
+            r"torch\.manual_seed\(|np\.random\.seed\(", path.read_text()
+        )
+
+
+@pytest.mark.parametrize("module_name", ["recipes", "store", "claims"])
+def test_command_lines_run_without_a_warning(module_name):
+    command = [sys.executable, "-W", "error", "-m", f"l2o_kit.{module_name}", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "usage" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("module_name", ["recipes", "store"])
+def test_command_lines_name_what_is_unknown(module_name):
+    command = [sys.executable, "-m", f"l2o_kit.{module_name}", "nothing"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "'nothing'" in done.stderr
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def needs() -> dict[str, str]:
+    """name -> lower bound, of all that pyproject asks for."""
+    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+    return dict(line.split(">=") for line in lines)
+
+
+def test_environment_yml_asks_for_the_same_as_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    *lines, pip = environment["dependencies"]
+    assert pip == {"pip": ["-e ."]} and lines[:2] == ["python=3.11", "pip"]
+    conda = dict(line.split(">=") for line in lines[2:])
+    conda["torch"] = conda.pop("pytorch")
+    assert conda.pop("setuptools")
+    assert conda == needs()
+
+
+def test_constraints_pin_all_that_is_asked_for_and_no_local_build():
+    text = (ROOT / "constraints.txt").read_text()
+    pins = dict(re.findall(r"^([\w.-]+)==([\w.+]+)$", text, re.M))
+    assert set(needs()) <= {name.lower() for name in pins}
+    assert pins["torch"] == "2.13.0" and "setuptools" in pins
+    assert not any("+" in version for version in pins.values())
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "environment.yml"])
+def test_every_dependency_has_a_reason(name):
+    for line in (ROOT / name).read_text().splitlines():
+        if ">=" in line and "requires" not in line:
+            assert "#" in line, line
+
+
+def test_help_lists_every_target_of_the_makefile():
+    text = (ROOT / "Makefile").read_text()
+    phony = re.search(r"\.PHONY: (.*?)\n\n", text, re.S).group(1)
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
+    listed = {line.split()[0] for line in shown.stdout.splitlines()}
+    assert set(phony.replace("\\", "").split()) == listed
+
+
+def test_make_says_what_is_wrong_with_python(tmp_path):
+    """An old python3, one without venv, and none at all."""
+    cases = {
+        "none": (None, "There is no"),
+        "old": ("case $2 in *version_info*) exit 1;; esac; echo Python 3.9.2",
+                "Python 3.11 or newer is needed, and"),
+        "bare": ("case $2 in *venv*) exit 1;; esac", "apt install python3-venv"),
+    }  # fmt: skip
+    for name, (script, message) in cases.items():
+        python = tmp_path / name
+        if script:
+            python.write_text(f"#!/bin/sh\n{script}\n")
+            python.chmod(0o755)
+        done = subprocess.run(
+            ["make", "setup", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode != 0 and message in done.stdout, (name, done.stdout)
+        assert not (tmp_path / "venv").exists()
+
+
+def test_nothing_tracked_is_large_or_names_a_machine():
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True
+    )
+    total = 0
+    for name in files.stdout.splitlines():
+        path = ROOT / name
+        if path.is_file():
+            total += path.stat().st_size
+            if path.suffix in {".py", ".md", ".ipynb", ".yml", ".toml", ".txt", ""}:
+                text = path.read_text()
+                assert not re.search(r"/(home|root|Users)/\w", text), name
+    assert total < 20e6

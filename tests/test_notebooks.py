@@ -1,0 +1,117 @@
+"""The rules that every notebook follows, and every number in its prose."""
+
+import itertools
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+LEDGER = (FOLDER.parent / "CLAIMS.md").read_text()
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def cells(path):
+    return nbformat.read(path, as_version=4).cells
+
+
+def code(cells):
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def prose(cells):
+    return [cell.source for cell in cells if cell.cell_type == "markdown"]
+
+
+def checked(cells):
+    return [c for c in cells if "nbval-check-output" in c.metadata.get("tags", [])]
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+def test_every_cell_was_run_in_order_without_an_error(cells):
+    counts = [cell.execution_count for cell in code(cells)]
+    assert counts == list(range(1, len(counts) + 1))
+    for cell in code(cells):
+        assert all(out.output_type != "error" for out in cell.outputs), cell.source
+
+
+def test_a_checked_cell_says_what_was_found_and_has_an_output(cells):
+    assert checked(cells)
+    for cell in checked(cells):
+        assert cell.outputs and "clear_output" not in cell.source
+        assert "verdicts(" in cell.source
+        digits = re.sub(r"\b0?\.\d+|\b\d+\b", "", cell.outputs[0].text)
+        assert digits  # words remain
+
+
+def test_size_metadata_and_paths(path, cells):
+    text = path.read_text()
+    assert len(text) < 1_000_000
+    assert "widgets" not in nbformat.read(path, as_version=4).metadata
+    assert not re.search(r"/(home|root|Users|tmp|work)/\w", text)
+    assert "application/vnd.jupyter.widget-view+json" not in text
+
+
+def test_no_trailing_semicolon(cells):
+    for cell in code(cells):
+        assert not cell.source.rstrip().endswith(";"), cell.source
+
+
+def test_headings_are_one_h1_and_skip_no_level(cells):
+    text = "\n".join(prose(cells))
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", text, re.M)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    for before, after in itertools.pairwise(levels):
+        assert after <= before + 1
+
+
+def test_the_template_is_followed(cells):
+    text = "\n".join(prose(cells))
+    order = ["## Goals", "**Time:**", "**You need:**", "## Setup", "**Predict.**",
+             "**Explore.**", "We observe that", "xercise", "## What we found",
+             "## Summary", "## Go further", "## Self-check"]  # fmt: skip
+    places = [text.find(part) for part in order]
+    assert -1 not in places, order[places.index(-1)]
+    assert places == sorted(places)
+    assert len(cells) <= 40
+    setup = next(cell for cell in code(cells))
+    assert len(setup.source.splitlines()) <= 5
+    assert ".rehearse()" in cells[-1].source
+    assert "<details>" in text
+
+
+def test_pictures_have_alternative_texts(cells):
+    for source in prose(cells):
+        assert "![](" not in source
+    for cell in code(cells):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            assert "image/png" not in data or "text/html" in data
+            for image in re.findall(r"<img [^>]*>", data.get("text/html", "")):
+                assert re.search(r'alt="[^"]{20,}"', image[:2000])
+
+
+def test_links_to_files_lead_somewhere(cells):
+    for source in prose(cells):
+        for target in re.findall(r"\]\((?!http)([^)#]+)", source):
+            assert (FOLDER / target).exists(), target
+
+
+def test_numbers_in_prose_are_those_of_the_ledger(cells):
+    """Written as 0.41<!-- claim:digits-mean -->."""
+    measured = dict(re.findall(r"^\| ([\w-]+) \| [^|]* \| ([\d.]+) \|", LEDGER, re.M))
+    found = re.findall(r"([\d.]+)<!-- claim:([\w-]+) -->", "\n".join(prose(cells)))
+    assert found
+    for number, claim in found:
+        decimals = len(number.partition(".")[2])
+        assert f"{float(measured[claim]):.{decimals}f}" == number, claim
