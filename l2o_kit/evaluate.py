@@ -212,9 +212,9 @@ class Comparison:
         return "\n".join(lines)
 
     def _repr_html_(self):
-        header = ["rule", "mean loss", "median", "reference / rule", "last 10 %",
-                  "median", "reference / rule", "held-out accuracy",
-                  "diverged"]  # fmt: skip
+        against = f"{self.reference} / rule"
+        header = ["rule", "mean loss", "median", against, "last 10 %", "median",
+                  against, "held-out", "diverged"]  # fmt: skip
         cells = [
             [row["rule"], _number(row["mean"]), _number(row["mean median"]),
              _ratio(row["mean ratio"]), _number(row["last"]),
@@ -224,8 +224,9 @@ class Comparison:
             for row in self.rows()
         ]  # fmt: skip
         caption = (
-            f"{self.problem}. Means over problems; in brackets paired 95 % intervals. "
-            f"A ratio below 1: {self.reference} is better."
+            f"{self.problem}. Loss over the steps 1 to T and over the last tenth of "
+            f"them; held-out accuracy at step T. A ratio below 1 means that "
+            f"{self.reference} is better; in brackets its paired 95 % interval."
         )
         picture = img(png(self.figure()), self.alt())
         return picture + html_table(header, cells, caption)
@@ -245,4 +246,7 @@ def _number(value: float) -> str:
 
 
 def _ratio(triple) -> str:
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*triple)
+    value, low, high = triple
+    if value == low == high == 1:
+        return "itself"
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"

@@ -128,16 +128,15 @@ class Network:
 
     def __init__(self, module: nn.Module, X, y, X_held_out=None, y_held_out=None, *,
                  loss=F.cross_entropy, batch_size=128, init_std=0.1):  # fmt: skip
+        X, y = _check_data(X, y, "X and y")
         if X_held_out is None:
-            _check_data(X, y, "X and y")
             X, y, X_held_out, y_held_out = split(X, y)
-        _check_data(X, y, "X and y")
-        _check_data(X_held_out, y_held_out, "X_held_out and y_held_out")
+        held_out = _check_data(X_held_out, y_held_out, "X_held_out and y_held_out")
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: it must be at least 1.")
         self.module, self.loss_fn, self.init_std = module, loss, init_std
         self.batch_size = batch_size
-        self.data, self.held_out_data = (X, y), (X_held_out, y_held_out)
+        self.data, self.held_out_data = (X, y), held_out
         self.shapes = {name: p.shape for name, p in module.named_parameters()}
         self.coords = sum(shape.numel() for shape in self.shapes.values())
         self._check_loss()
@@ -248,6 +247,8 @@ def mlp(sizes, activation: str = "sigmoid") -> nn.Sequential:
 
 
 def _check_data(X, y, names):
+    """X and y as tensors, real numbers as float32; refused where they make no sense."""
+    X, y = map(_as_tensor, (X, y))
     if len(X) == 0:
         raise ValueError(f"{names} are empty. Give at least one example.")
     if len(X) != len(y):
@@ -261,3 +262,9 @@ def _check_data(X, y, names):
             raise ValueError(
                 f"{name} holds {bad} NaN or infinite value(s). Remove or fill them."
             )
+    return X, y
+
+
+def _as_tensor(values):
+    tensor = torch.as_tensor(values)
+    return tensor.float() if tensor.is_floating_point() else tensor

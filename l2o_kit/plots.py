@@ -36,6 +36,7 @@ def style(name: str, steps: int = 100, phase: int = 0) -> dict:
     return {
         "color": colour, "linestyle": line, "marker": marker, "label": name,
         "linewidth": 2.6 if name not in STYLES or name == "learned" else 1.6,
+        "zorder": 4 if name == "learned" else 3,
         "markersize": 5, "markevery": (phase % every, every),
     }  # fmt: skip
 
@@ -103,9 +104,10 @@ def gallery(X, labels, columns: int = 10) -> Picture:
 def html_table(header: list[str], rows: list[list[str]], caption: str = "") -> str:
     """A small table; the first cell of each row is its heading."""
     head = "".join(f'<th scope="col">{name}</th>' for name in header)
+    right = "text-align:right; white-space:nowrap"
     body = "".join(
-        f'<tr><th scope="row" style="text-align:left">{row[0]}</th>'
-        + "".join(f'<td style="text-align:right">{cell}</td>' for cell in row[1:])
+        f'<tr><th scope="row" style="text-align:left; white-space:nowrap">{row[0]}</th>'
+        + "".join(f'<td style="{right}">{cell}</td>' for cell in row[1:])
         + "</tr>"
         for row in rows
     )

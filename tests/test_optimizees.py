@@ -1,5 +1,6 @@
 """Optimizees against closed forms and autograd, and what they say of bad input."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -65,6 +66,14 @@ def test_held_out_accuracy_equals_counting():
     X, y = network.held_out_data
     right = network.outputs(problem.theta0[1], X).argmax(1) == y
     assert accuracy[1] == pytest.approx(right.float().mean().item())
+
+
+def test_numpy_arrays_of_doubles_are_welcome():
+    X, y = np.random.default_rng(0).normal(size=(10, 3)), np.arange(10) % 2
+    network = Network(mlp([3, 2]), X, y, batch_size=4)
+    problem = network.sample(2, draw())
+    loss, grad = problem.value_and_grad(problem.theta0, problem.minibatch(draw()))
+    assert loss.dtype == torch.float32 and grad.shape == (2, 8)
 
 
 def test_minibatches_come_from_the_training_examples_and_change():

@@ -1,0 +1,55 @@
+"""Recipes: deterministic, and what is shipped was made by the recipe as it stands."""
+
+import json
+
+import pytest
+import torch
+
+from l2o_kit import recipes
+from l2o_kit.checkpoint import load
+from l2o_kit.optimizees import Quadratic
+from l2o_kit.recipes import RECIPES, Recipe, make
+
+TINY = Recipe(
+    lambda: Quadratic(2),
+    {"preprocess": "identity", "hidden_size": 3},
+    (
+        {"unroll": 5, "meta_steps": 4, "batch": 4, "lr": (1e-2, 1e-3)},
+        {"unroll": 20, "horizon": 20, "meta_steps": 2, "batch": 4, "lr": 1e-3},
+    ),
+    judged_on=5,
+)
+
+
+def test_a_recipe_is_deterministic_and_remembers_how(tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "tiny", TINY)
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        made.append(load(make("tiny", tmp_path / name)))
+    for a, b in zip(made[0].parameters(), made[1].parameters(), strict=True):
+        assert torch.equal(a, b)
+    provenance = made[0].provenance
+    assert provenance["recipe"] == "tiny" and provenance["seed"] == 0
+    assert provenance["how"]["stages"][1]["unroll"] == 20
+    assert provenance["score"]["loss at step 100"] > 0
+    untrained = recipes.LSTMOptimizer(**TINY.config, seed=0)
+    assert not torch.equal(untrained.lstm.w_out, made[0].lstm.w_out)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_shipped_was_made_by_this_recipe(name):
+    recipe, shipped = RECIPES[name], load(name)
+    how = shipped.provenance["how"]
+    assert how["stages"] == json.loads(json.dumps(recipe.stages))
+    assert how["config"] == recipe.config
+    assert how["optimizee"] == repr(recipe.optimizee())
+    assert shipped.provenance["seed"] == recipe.seed
+    assert shipped.config.items() >= recipe.config.items()
+
+
+def test_the_command_line_names_what_it_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(recipes.RECIPES, "tiny", TINY)
+    monkeypatch.setattr("sys.argv", ["recipes", "tiny", "--folder", str(tmp_path)])
+    recipes.main()
+    assert "tiny: tiny.safetensors," in capsys.readouterr().out
