@@ -104,12 +104,11 @@ def _arithmetic() -> str:
     )
 
 
-def update_rule(rule) -> bool:
+def update_rule(rule) -> None:
     """Lesson 00: a rule is a function of the gradient that returns the update."""
     grad = torch.tensor([[1.0, -2.0, 0.0]])
     message = _rule_message(rule, grad)
     print(message or "Right: a function of the gradient, and it steps downhill.")
-    return not message
 
 
 def _rule_message(rule, grad) -> str:

@@ -20,6 +20,7 @@ Source: Andrychowicz et al. 2016, section 2.
 Left out: second derivatives, checkpoints during training, more than one source.
 """
 
+import html
 import math
 import time
 from dataclasses import dataclass, field
@@ -30,11 +31,12 @@ from tqdm.auto import tqdm
 from l2o_kit.data import stream
 from l2o_kit.lstm import Tape
 from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.plots import VERMILION, img, new_figure, png
 
 BLOCK = 2048  # coordinates per tape: small enough for the processor's caches
-MAX_NORM = (
-    1.0  # of the meta-gradient: rare steep problems give it 1,000 times the usual
-)
+# The meta-gradient is clipped to this norm: rare steep problems give it 1,000 times
+# the usual one, and Adam would remember that for long.
+MAX_NORM = 1.0
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
@@ -75,6 +77,18 @@ class Log:
         last = self.meta_losses[-max(1, len(set(self.starts))) :]
         return sum(last) / (len(last) * self.unroll)
 
+    def figure(self):
+        """Mean loss of each roll-out against the meta-step at which it began."""
+        figure, (ax,) = new_figure(6.0, 3.0)
+        begun = [k for k, start in enumerate(self.starts) if start == 0]
+        ax.plot(begun, self.rollouts(), color=VERMILION, marker=".")
+        ax.set(yscale="log", xlabel="meta-step", ylabel="mean loss of a roll-out")
+        return figure
+
+    def _repr_html_(self):
+        picture = img(png(self.figure()), f"Mean loss against meta-step. {self!r}")
+        return f"{picture}<br>{html.escape(repr(self))}"
+
     def __repr__(self):
         if not self.meta_losses:
             return "Log(no meta-step finished)"
@@ -112,6 +126,7 @@ class Trainer:
     def meta_gradient(self) -> float:
         """Roll out U steps; leave dL/dphi in every weight's .grad; return L(phi)."""
         self.begin_window()
+        finite = _finite([self.grad])  # an infinite input can hide in a saturated LSTM
         losses, grads = self.roll_out()  # f_s(theta_s) and its gradient, s = a+1..b
         weights = grads.new_tensor(self.weights)
         A = (weights[:, None] * grads).flip(0).cumsum(0).flip(0)  # A_t, [U, coords]
@@ -119,7 +134,7 @@ class Trainer:
         self.optimizer.zero_grad()
         for tape, block in zip(self.tapes, d_out.split(self.sizes, 1), strict=True):
             tape.backward(block)
-        return float(weights @ losses)
+        return float(weights @ losses) if finite else math.nan
 
     def begin_window(self):
         """Carry on from the last window, or draw new problems for a new roll-out."""

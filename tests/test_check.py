@@ -64,13 +64,13 @@ def not_yet(grad):
     ],
 )
 def test_update_rule_names_the_misconception(rule, message, capsys):
-    passed = check.update_rule(rule)
+    check.update_rule(rule)
     out = capsys.readouterr().out
-    assert message in out and passed == message.startswith("Right")
+    assert message in out and ("Right" in out) == message.startswith("Right")
 
 
 def test_in_place_changes_do_not_fool_the_check(capsys):
-    assert not check.update_rule(lambda g: g.mul_(2.0))
+    check.update_rule(lambda g: g.mul_(2.0))
     assert "uphill" in capsys.readouterr().out
 
 

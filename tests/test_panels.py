@@ -204,15 +204,22 @@ def test_a_number_is_guessed():
 def test_slow_panel_computes_on_run_only_and_fades_when_out_of_date():
     panel = SlowLine()
     assert "Press Run" in panel._status.value and not hasattr(panel, "computed")
+    empty = pixels(panel)
+    panel.controls["a"].value = 2
+    panel.controls["a"].value = 1
+    assert np.array_equal(pixels(panel), empty)  # nothing shown can be out of date
+    assert "Nothing was run yet" in panel._picture.value
     panel.run()
     panel.wait(10)
-    assert panel.data()[-1] == 1 and panel._picture.layout.opacity == "1"
+    assert panel.data()[-1] == 1 and "opacity:1.0" in panel._picture.value
+    assert pixels(panel).shape == empty.shape  # nothing jumps
+    assert not np.array_equal(pixels(panel), empty)
     panel.controls["a"].value = 4
-    assert panel.data()[-1] == 1 and panel._picture.layout.opacity == "0.35"
+    assert panel.data()[-1] == 1 and "opacity:0.35" in panel._picture.value
     assert "out of date" in panel._status.value
     panel._run.click()
     panel.wait(10)
-    assert panel.data()[-1] == 4 and panel._picture.layout.opacity == "1"
+    assert panel.data()[-1] == 4 and "opacity:1.0" in panel._picture.value
 
 
 def test_run_returns_at_once_stop_ends_the_work_and_keeps_the_picture():

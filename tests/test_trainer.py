@@ -99,6 +99,9 @@ def test_training_helps():
     means = log.rollouts()
     assert len(means) == 50 and sum(means[-5:]) < 0.5 * sum(means[:5])
     assert "100 meta-steps" in repr(log)
+    (line,) = log.figure().axes[0].lines
+    assert line.get_ydata().tolist() == means and line.get_xdata()[1] == 2
+    assert "100 meta-steps" in log._repr_html_()
 
 
 def test_horizon_is_drawn_in_multiples_of_unroll():
@@ -167,6 +170,19 @@ def test_a_training_that_is_not_finite_stops_and_keeps_the_last_finite_weights()
     again = small()
     meta_train(again, Exploding(3), meta_steps=6, horizon=4, unroll=2, batch=2, lr=0.01)
     assert torch.equal(optimizer.lstm.w_out, again.lstm.w_out)
+
+
+def test_an_infinite_first_gradient_is_not_hidden_by_a_saturated_lstm():
+    class Steep(Flat):
+        def value_and_grad(self, theta, minibatch=None):
+            first = not hasattr(self, "seen")
+            self.seen = True
+            loss, grad = super().value_and_grad(theta, minibatch)
+            return loss, grad + math.inf if first else grad
+
+    with pytest.raises(MetaTrainingDiverged, match="Meta-step 1 "):
+        meta_train(small("log_sign"), Steep(), meta_steps=2, horizon=2, unroll=2,
+                   batch=1, lr=0.01)  # fmt: skip
 
 
 class Flat(Problem):

@@ -42,6 +42,7 @@ class Panel:
     title = ""
     quick = True  # answers within the time of a drag
     strip: tuple[dict, ...] = ()  # the states of the film-strip
+    result = None  # what is shown
 
     def __init__(self, guess: Guess | None = None, projector: bool | None = None):
         if projector is None:
@@ -177,7 +178,8 @@ class Panel:
         for control in self.controls.values():
             control.style.description_width = "9em"
             control.layout.width = "min(34em, 98%)"
-        return [*self.controls.values(), self.projector]
+        *rows, last = self.controls.values()
+        return [*rows, widgets.HBox([last, self.projector])]
 
     def _set_up_figure(self):
         self.figure, self.moving = self.make_figure()
@@ -190,9 +192,10 @@ class Panel:
             self._background = None
             self._show_picture()
 
-    def _show_picture(self):
+    def _show_picture(self, opacity: float = 1.0):
         self.picture = self._png()
-        self._picture.value = img(self.picture, f"{self.title}. {self.text}")
+        picture = img(self.picture, f"{self.title}. {self.text}")
+        self._picture.value = f'<div style="opacity:{opacity}">{picture}</div>'
 
     def _png(self) -> bytes:
         """The figure as PNG: the background as it was, the moving artists anew."""

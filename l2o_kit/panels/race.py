@@ -12,6 +12,7 @@ from l2o_kit.baselines import RULES
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
 from l2o_kit.panels.base import Panel
+from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.slow import RunPanel
 from l2o_kit.plots import BLACK, GREY, mean_band, new_figure, style
 from l2o_kit.store import (
@@ -132,7 +133,7 @@ class Race(Panel):
 
     def make_figure(self):
         """Left the two curves, right the rival's mean loss at every rate: a valley."""
-        figure, (left, right) = new_figure(9.0, 3.6, columns=2)
+        figure, (left, right) = new_figure(8.0, 3.4, columns=2)
         self.curves = Curves(left)
         (self.valley,) = right.plot(RACE_RATES, np.ones_like(RACE_RATES), color=GREY,
                                     marker=".")  # fmt: skip
@@ -156,7 +157,7 @@ class Race(Panel):
     def draw(self, result):
         """Move the curves, the valley and the markers."""
         self.curves.draw(result["learned"], result["rival_band"], result["rival"])
-        valley = np.clip(result["valley"], 0.1, 0.95 * TOP)
+        valley = np.clip(result["valley"], 0.1, 0.8 * TOP)
         best = int(result["valley"].argmin())
         self.valley.set_ydata(valley)
         self.here.set_data([result["rate"]], [valley[result["rate_index"]]])
@@ -217,7 +218,7 @@ class FreshRace(RunPanel):
 
     def make_figure(self):
         """The two curves."""
-        figure, (ax,) = new_figure(9.0, 3.6)
+        figure, (ax,) = new_figure(8.0, 3.4)
         self.curves = Curves(ax)
         return figure, self.curves.moving
 
@@ -256,10 +257,22 @@ def _grid():
     return stored("race_grid")
 
 
+YES, NO = "Yes, with the right rate", "No, at no rate"
+
+
 def adam_can_win() -> str:
     """The answer to lesson 00's question, read off the grid without pixel noise."""
     grid = _grid()
     losses = grid["rivals"][list(RULES).index("Adam"), :, 0, 0, 1:].astype(float)
     learned = grid["learned"][0, 0, 1:].astype(float)
     can = losses.mean(1).min() < learned.mean()
-    return "Yes, with the right rate" if can else "No, at no rate"
+    return YES if can else NO
+
+
+QUESTION = Guess(
+    "You may pick any learning rate for Adam. Can its mean loss over 100 steps get "
+    "below the learned optimizer's?",
+    truth=adam_can_win,
+    because="Drag the rate and compare the valley's lowest point with the line.",
+    options=(YES, NO),
+)

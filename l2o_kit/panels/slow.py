@@ -40,8 +40,12 @@ class RunPanel(Panel):
     quick = False
 
     def first(self):
-        """Before the first Run: an empty picture, and what to do."""
-        self._mark_stale("Press Run to compute this picture.")
+        """Before the first Run: empty axes, and what to do."""
+        self.text = "Nothing was run yet."
+        moving, self.moving = self.moving, []
+        self._show_picture()
+        self.moving, self._background = moving, None
+        self._say("Press Run to compute this picture.")
 
     def work(self, state: dict, job: Job):
         """The result for a state; calls ``job.step`` often. Pure, as compute is."""
@@ -49,7 +53,11 @@ class RunPanel(Panel):
 
     def changed(self, _=None):
         """A control moved: what is shown belongs to the old setting."""
-        self._mark_stale("This picture is out of date: press Run.")
+        if self.result is None:
+            return
+        with self._drawing:
+            self._show_picture(opacity=0.35)
+        self._say("This picture is out of date: press Run.")
 
     def run(self, _=None):
         """Start the work in a thread and return; a second Run does nothing."""
@@ -84,9 +92,7 @@ class RunPanel(Panel):
             with self._errors_shown():
                 result = self.work(state, job)
                 self.show(result)
-            if state == self.state():
-                self._picture.layout.opacity = "1"
-            else:
+            if state != self.state():
                 self.changed()
         except Stopped:
             self._say(f"Stopped at {self._bar.value:.0%}. What was shown is kept.")
@@ -94,10 +100,6 @@ class RunPanel(Panel):
             self._error = error
         finally:
             self._run.disabled, self._stop.disabled = False, True
-
-    def _mark_stale(self, message):
-        self._picture.layout.opacity = "0.35"
-        self._say(message)
 
     def _make_widgets(self, projector):
         super()._make_widgets(projector)

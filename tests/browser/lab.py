@@ -145,7 +145,7 @@ def no_errors(page):
     assert not page.outside, f"the page asked outside: {page.outside[:3]}"
 
 
-def still(page, read, seconds: float = 30):
+def still(read, seconds: float = 30):
     """The value of read() once it has not changed for half a second."""
     before, since, end = read(), time.time(), time.time() + seconds
     while time.time() - since < 0.5 and time.time() < end:
@@ -154,6 +154,12 @@ def still(page, read, seconds: float = 30):
         if now != before:
             before, since = now, time.time()
     return before
+
+
+def changed(read, before, seconds: float = 30):
+    """The value of read() once it differs from before and has come to rest."""
+    _wait(lambda: read() != before, seconds, lambda: f"nothing changed in {seconds} s")
+    return still(read)
 
 
 def key_to_picture(page, key: str, timeout: float = 10) -> float:
