@@ -51,9 +51,7 @@ RECIPES = {
     "quadratic": Recipe(
         quadratic,
         {"preprocess": "identity"},
-        (
-            {"unroll": 20, "meta_steps": 15_000, "batch": 128, "lr": (5e-3, 1e-4)},
-        ),
+        ({"unroll": 20, "meta_steps": 15_000, "batch": 128, "lr": (5e-3, 1e-4)},),
         judged_on=1000,
     ),
     "digits": Recipe(

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     "data", "plots", "lstm", "optimizees", "optimizer", "trainer", "evaluate",
     "baselines", "checkpoint", "recipes", "store", "claims", "check", "panels.guess",
-    "panels.base", "panels.slow", "panels.race", "panels", "panels.strips",
+    "panels.sweep", "panels.base", "panels.slow", "panels.race", "panels",
+    "panels.strips",
 ]  # fmt: skip
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
 

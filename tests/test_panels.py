@@ -12,9 +12,9 @@ from PIL import Image
 from l2o_kit.baselines import RULES
 from l2o_kit.evaluate import optimize
 from l2o_kit.panels import ALL, FreshRace, Guess, Panel, Race, RunPanel
-from l2o_kit.panels.base import ends
 from l2o_kit.panels.slow import Job, Stopped
 from l2o_kit.panels.strips import film_strip
+from l2o_kit.panels.sweep import ends
 from l2o_kit.plots import new_figure
 from l2o_kit.store import RACE_RATES, noisy_digits, race_rival, stored
 
@@ -147,7 +147,7 @@ def test_rehearse_passes_where_all_answers():
 def test_rehearse_finds_what_does_not_answer(method, returns, message):
     broken = type("Broken", (Line,), {method: returns})
     with pytest.raises(AssertionError, match=message):
-        Line.rehearse(broken.__new__(broken))
+        broken().rehearse()
 
 
 def test_rehearse_raises_what_a_callback_raises_and_leaves_the_panel_locked():

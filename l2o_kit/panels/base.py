@@ -17,7 +17,6 @@ Tests drive ``panel.controls``, ``panel.state()``, ``panel.text``, ``panel.table
 
 import functools
 import html
-import itertools
 import os
 import threading
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from l2o_kit.panels.guess import Guess, GuessBox
+from l2o_kit.panels.sweep import caption, sweep
 from l2o_kit.plots import encode, html_table, img
 from l2o_kit.store import stored
 
@@ -138,18 +138,8 @@ class Panel:
         return np.concatenate([*parts, np.zeros(0)])
 
     def rehearse(self) -> str:
-        """Sweep every control of a fresh copy to both ends, a quick one to corners too.
-
-        The panel itself stays as it is, locked or not. Raises AssertionError where the
-        picture or the text does not answer, and whatever a callback raises.
-        """
-        copy = type(self)()
-        answers = [_sweep_one(copy, name) for name in copy.controls]
-        corners = _sweep_corners(copy) if self.quick else 0
-        return (
-            f"{type(self).__name__}: {len(answers)} controls answer at both ends, "
-            f"and {corners} corners."
-        )
+        """Sweep a fresh copy, see ``sweep``; this panel stays as it is."""
+        return sweep(type(self)())
 
     # The page
 
@@ -256,64 +246,3 @@ class Panel:
         """The film-strip as PNG bytes, from ``stored/strips``, or None."""
         strips, name = stored("strips"), type(self).__name__
         return strips[name].tobytes() if name in strips else None
-
-
-def ends(control) -> tuple:
-    """The two extreme values of a control."""
-    if isinstance(control, widgets.FloatLogSlider):
-        return control.base**control.min, control.base**control.max
-    if hasattr(control, "min"):
-        return control.min, control.max
-    if hasattr(control, "options"):
-        values = [option[1] if isinstance(option, tuple) else option
-                  for option in control.options]  # fmt: skip
-        return values[0], values[-1]
-    return False, True
-
-
-def caption(state: dict) -> str:
-    """A state in words: name value, name value."""
-    return ", ".join(f"{name} {_short(value)}" for name, value in state.items())
-
-
-def settle(panel: Panel):
-    """Until the panel shows its present state; a slow one is run."""
-    if hasattr(panel, "run"):
-        panel.run()
-        panel.wait()
-
-
-def _sweep_one(panel: Panel, name: str):
-    control, seen = panel.controls[name], []
-    middle = control.value
-    for end in ends(control):
-        control.value = end
-        settle(panel)
-        _check_shown(panel, f"{name} = {_short(end)}")
-        seen.append((panel.data(), panel.text))
-    control.value = middle
-    (data, text), (other_data, other_text) = seen
-    assert text != other_text, f"{name}: the text is the same at both ends"
-    assert not np.array_equal(data, other_data), f"{name}: the picture does not answer"
-    return seen
-
-
-def _sweep_corners(panel: Panel) -> int:
-    corners = list(itertools.product(*map(ends, panel.controls.values())))
-    for corner in corners:
-        for control, value in zip(panel.controls.values(), corner, strict=True):
-            control.value = value
-        settle(panel)
-        _check_shown(panel, f"corner {corner}")
-    return len(corners)
-
-
-def _check_shown(panel: Panel, where: str):
-    data = panel.data()
-    assert data.size, f"{where}: nothing is drawn"
-    assert np.isfinite(data).all(), f"{where}: a plotted number is not finite"
-    assert "nan" not in panel.text.lower(), f"{where}: the text says nan"
-
-
-def _short(value) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

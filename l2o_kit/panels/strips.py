@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from l2o_kit.checkpoint import today
 from l2o_kit.panels import ALL, Race
-from l2o_kit.panels.base import Panel, caption, settle
+from l2o_kit.panels.base import Panel
+from l2o_kit.panels.sweep import caption, settle
 from l2o_kit.store import FOLDER
 
 BAR = 28  # pixels of caption above each picture
