@@ -89,6 +89,12 @@ PAPER = "Andrychowicz et al. 2016, figure 4"
 CLAIMS = {
     claim.id: claim
     for claim in (
+        _claim("quadratic-wins", "00", "Quadratics: a lower mean loss over 100 steps "
+               "than any of six tuned rivals", PAPER, 1.0,
+               _loss_ratio, "quadratic", "mean", 1, STEPS),
+        _claim("digits-wins", "00", "Digits: a lower mean loss over 100 steps than any "
+               "of six tuned rivals", PAPER, 1.0,
+               _loss_ratio, "digits", "mean", 1, STEPS),
         _claim("quadratic-mean", "00", "Quadratics: the mean loss over 100 steps is at "
                "most 0.75 times the best rival's", PAPER, 0.75,
                _loss_ratio, "quadratic", "mean", 1, STEPS),

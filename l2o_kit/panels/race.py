@@ -119,15 +119,14 @@ class Race(Panel):
 
     def compute(self, state):
         """Look the setting up in the grid: the two bands, and the rival's U curve."""
-        grid = _grid()
         noise = int(np.abs(RACE_NOISE - state["noise"]).argmin())
         rate = int(np.abs(np.log(RACE_RATES / state["rate"])).argmin())
-        rivals = grid["rivals"][list(RULES).index(state["rival"]), :, noise]
-        learned = grid["learned"][noise].astype(float)
-        valley = rivals[:, 0, 1:].astype(float).mean(1)  # [rate]: mean loss over steps
+        rivals = _losses("rivals")[list(RULES).index(state["rival"]), :, noise]
+        learned = _losses("learned")[noise]
+        valley = rivals[:, 0, 1:].mean(1)  # [rate]: mean loss over steps
         return {
             **state, "rate": RACE_RATES[rate], "learned": learned, "valley": valley,
-            "rival_band": rivals[rate].astype(float), "rate_index": rate,
+            "rival_band": rivals[rate], "rate_index": rate,
             "learned_mean": float(learned[0, 1:].mean()),
         }  # fmt: skip
 
@@ -253,8 +252,9 @@ def loss_table(names, bands):
 
 
 @functools.cache
-def _grid():
-    return stored("race_grid")
+def _losses(whose: str) -> np.ndarray:
+    """Stored curves: rivals [rule, rate, noise, 3, step], learned [noise, 3, step]."""
+    return stored(f"race_{whose}")["losses"].astype(float)
 
 
 YES, NO = "Yes, with the right rate", "No, at no rate"
@@ -262,10 +262,8 @@ YES, NO = "Yes, with the right rate", "No, at no rate"
 
 def adam_can_win() -> str:
     """The answer to lesson 00's question, read off the grid without pixel noise."""
-    grid = _grid()
-    losses = grid["rivals"][list(RULES).index("Adam"), :, 0, 0, 1:].astype(float)
-    learned = grid["learned"][0, 0, 1:].astype(float)
-    can = losses.mean(1).min() < learned.mean()
+    adam = _losses("rivals")[list(RULES).index("Adam"), :, 0, 0, 1:].mean(1)
+    can = adam.min() < _losses("learned")[0, 0, 1:].mean()
     return YES if can else NO
 
 
