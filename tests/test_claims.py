@@ -16,7 +16,7 @@ LEDGER = Path(__file__).parent.parent / "CLAIMS.md"
     [(0.2, 0.5, "holds"), (0.4, 0.6, "not decided"), (0.51, 0.9, "fails")],
 )
 def test_verdict_looks_at_the_whole_interval(low, high, verdict):
-    claim = Claim("x", "00", "", "", 0.5, measure=None)
+    claim = Claim("x", "00", "", "", 0.5, measure=print)
     assert claim.verdict(low, high) == verdict
 
 
