@@ -167,7 +167,8 @@ class Panel:
     def _control_rows(self):
         for control in self.controls.values():
             control.style.description_width = "9em"
-            control.layout.width = "min(34em, 98%)"
+            wide = isinstance(control, widgets.ToggleButtons)
+            control.layout.width = "98%" if wide else "min(34em, 98%)"
         *rows, last = self.controls.values()
         return [*rows, widgets.HBox([last, self.projector])]
 

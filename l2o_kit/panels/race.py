@@ -36,9 +36,13 @@ def rate_slider(value: float = 0.01) -> widgets.FloatLogSlider:
     )  # fmt: skip
 
 
-def rival_menu() -> widgets.Dropdown:
-    """The hand-designed rivals."""
-    return widgets.Dropdown(options=list(RULES), value="Adam", description="rival")
+def rival_buttons() -> widgets.ToggleButtons:
+    """The hand-designed rivals; JupyterLab would take the arrow keys of a menu."""
+    buttons = widgets.ToggleButtons(
+        options=list(RULES), value="Adam", description="rival"
+    )
+    buttons.style.button_width = "auto"
+    return buttons
 
 
 def size(loss: float) -> str:
@@ -115,7 +119,7 @@ class Race(Panel):
             options=[(f"{noise:g}", noise) for noise in RACE_NOISE.tolist()], value=0.0,
             description="pixel noise", continuous_update=False,
         )  # fmt: skip
-        return {"rival": rival_menu(), "rate": rate_slider(), "noise": noise}
+        return {"rival": rival_buttons(), "rate": rate_slider(), "noise": noise}
 
     def compute(self, state):
         """Look the setting up in the grid: the two bands, and the rival's U curve."""
@@ -192,7 +196,7 @@ class FreshRace(RunPanel):
     def make_controls(self):
         """A rival and its rate, how many networks, and which."""
         return {
-            "rival": rival_menu(),
+            "rival": rival_buttons(),
             "rate": rate_slider(0.1),
             "networks": widgets.IntSlider(4, 2, 8, description="networks"),
             "seed": widgets.IntSlider(1, 1, 100, description="seed"),
