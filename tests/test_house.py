@@ -127,7 +127,12 @@ def test_every_dependency_has_a_reason(name):
 def test_help_lists_every_target_of_the_makefile():
     text = (ROOT / "Makefile").read_text()
     phony = re.search(r"\.PHONY: (.*?)\n\n", text, re.S).group(1)
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     listed = {line.split()[0] for line in shown.stdout.splitlines()}
     assert set(phony.replace("\\", "").split()) == listed
 
