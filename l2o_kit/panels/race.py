@@ -67,7 +67,7 @@ class Curves:
             )
             self.names[name] = ax.text(STEPS + 2, 1, name, color=look["color"],
                                        va="center", weight="bold")  # fmt: skip
-        ax.set(yscale="log", ylim=(BOTTOM, TOP), xlim=(0, 1.3 * STEPS),
+        ax.set(yscale="log", ylim=(BOTTOM, TOP), xlim=(0, 1.48 * STEPS),
                xlabel="step t", ylabel="training loss f(theta_t)")  # fmt: skip
         ax.set_xticks(range(0, STEPS + 1, 20))
         plain_ticks(ax.yaxis, (0.01, 0.1, 1, 10))
@@ -85,7 +85,9 @@ class Curves:
             color=look["color"], linestyle=look["linestyle"], marker=look["marker"]
         )
         self.bands["rival"].set_color(look["color"])
-        self.names["rival"].set(color=look["color"], text=rival_name)
+        self.names["rival"].set(
+            color=look["color"], text=rival_name.replace(" + ", "\n+ ")
+        )
 
     def _place_names(self, *losses):
         """At the curves' ends, but never on top of each other or outside."""
