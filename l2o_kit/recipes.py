@@ -4,7 +4,7 @@
     python -m l2o_kit.recipes digits     one of them
 
 A recipe is deterministic for its seed on one machine: it counts meta-steps, not time.
-Its score, on problems that nothing else uses, goes into the file with the weights.
+Its score goes into the file with the weights; claims are judged on other problems.
 """
 
 import argparse
