@@ -6,11 +6,13 @@ order; each file opens with its equation:
     data          data sets that ship, and their corruptions
     optimizees    the problems f(theta): Quadratic, Network
     lstm          the LSTM, with its derivative by hand
-    optimizer     the coordinatewise LSTM optimizer m: gradient in, update out
-    trainer       meta-training: roll-out, windows, the meta-gradient
+    optimizer     the coordinatewise LSTM optimizer m: gradients in, update out
+    trainer       meta-training: roll-outs, windows, what the meta-gradient is
+    engine        the meta-gradient of a window, block by block
     evaluate      curves on fresh problems, fair comparisons
     baselines     the hand-designed rivals, each at its own best rate
     checkpoint    save and load, with provenance and a checksum
+    resume        a meta-training that survives being killed
     recipes       how each shipped optimizer was made
     store         results that are too slow for a slider
     claims        every published claim as a measurement with a verdict
@@ -23,9 +25,10 @@ from l2o_kit import data
 from l2o_kit.baselines import Baseline, tuned_baselines
 from l2o_kit.checkpoint import CheckpointError, load, pretrained, save
 from l2o_kit.evaluate import Comparison, Curves, compare, optimize
+from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.optimizees import Network, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import Log, MetaTrainingDiverged, meta_train
+from l2o_kit.trainer import meta_train
 
 __all__ = [
     "Baseline", "CheckpointError", "Comparison", "Curves", "LSTMOptimizer", "Log",

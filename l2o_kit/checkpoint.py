@@ -6,6 +6,7 @@ a flipped bit loads silently; so the header also carries a SHA-256 over the tens
 names, types, shapes and bytes, the config and the provenance, which ``load`` verifies.
 """
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -35,22 +36,11 @@ def save(optimizer: LSTMOptimizer, path, **provenance) -> Path:
 
     Example: ``save(optimizer, "mine.safetensors", recipe="a minute on my laptop")``
     """
-    path = Path(path)
     header = {
         "config": json.dumps(optimizer.config, sort_keys=True),
         "provenance": json.dumps({**today(), **provenance}, sort_keys=True),
     }
-    tensors = {
-        k: v.detach().cpu().contiguous() for k, v in optimizer.state_dict().items()
-    }
-    header["sha256"] = _checksum(tensors, header)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(to_bytes(tensors, header))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    return write(Path(path), optimizer.state_dict(), header)
 
 
 def load(name) -> LSTMOptimizer:
@@ -64,12 +54,7 @@ def load(name) -> LSTMOptimizer:
     5141
     """
     path = _find(name)
-    tensors, header = _read(path)
-    if header["sha256"] != _checksum(tensors, header):
-        raise CheckpointError(
-            f"{path.name}: the checksum does not match, so the file was changed after "
-            "it was saved. Copy it again from where it came from, or train it again."
-        )
+    tensors, header = read(path, {"config", "provenance"})
     optimizer = LSTMOptimizer(**json.loads(header["config"]))
     expected = {k: tuple(v.shape) for k, v in optimizer.state_dict().items()}
     seen = {k: tuple(v.shape) for k, v in tensors.items()}
@@ -105,7 +90,40 @@ def _find(name) -> Path:
     )
 
 
-def _read(path):
+def write(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> Path:
+    """Write named tensors and a header with their checksum, whole or not at all.
+
+    The bytes go to a file beside it, reach the disk, and take its name in one step; so
+    at any moment ``path`` holds the old contents or the new. Raises CheckpointError,
+    with the old contents untouched, where that is not possible.
+    """
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    header = {**header, "sha256": _checksum(tensors, header)}
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with open(partial, "wb") as file:
+            file.write(to_bytes(tensors, header))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} could not be written ({error.strerror}). Nothing in memory is "
+            "lost, and an older file of that name is untouched. Free some space, or "
+            "choose a folder that exists and that you may write to."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+    return path
+
+
+def read(path: Path, keys: set[str]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """(tensors, header) of a file that ``write`` wrote, its header holding ``keys``.
+
+    Raises CheckpointError for anything else: cut short, another format, another kind
+    of checkpoint, or changed since it was written.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -115,18 +133,29 @@ def _read(path):
             f"{path.name} is not a whole safetensors file ({error}). It may be cut "
             "short or be of another format. Copy it again, or train it again."
         ) from None
-    missing = {"config", "provenance", "sha256"} - header.keys()
+    missing = (keys | {"sha256"}) - header.keys()
+    if "sha256" in header and missing:
+        raise CheckpointError(
+            f"{path.name} is another kind of checkpoint: its header lacks "
+            f"{sorted(missing)}. load() reads what save() wrote; resume= reads what "
+            "checkpoint= wrote."
+        )
     if missing:
         raise CheckpointError(
             f"{path.name} is a safetensors file, but was not written by l2o_kit: its "
             f"header lacks {sorted(missing)}. Load files that save() wrote."
+        )
+    if header["sha256"] != _checksum(tensors, header):
+        raise CheckpointError(
+            f"{path.name}: the checksum does not match, so the file was changed after "
+            "it was saved. Copy it again from where it came from, or train it again."
         )
     return tensors, header
 
 
 def _checksum(tensors, header) -> str:
     digest = hashlib.sha256()
-    for key in ("config", "provenance"):
+    for key in sorted(header.keys() - {"sha256"}):
         digest.update(f"{key} {header[key]}\n".encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -3,12 +3,14 @@
 Every coordinate of theta is one column; features are rows. All columns share the
 weights phi, and each column has its own state (h, c). For one layer, one step::
 
-    [i f o]  = sigmoid(W_x x + W_h h + b)          gates: input, forget, output
-     g       = tanh   (W_x x + W_h h + b)          candidate
+     z       = [x; h; 1]                     what goes in, and a 1 for the bias
+    [i f o]  = sigmoid(W z)                  gates: input, forget, output
+     g       = tanh   (W z)                  candidate
      c'      = f * c + i * g
      h'      = o * tanh(c')
 
-A linear read-out makes one number of the top layer's h: out = w . h' + b.
+A layer's h' is the next layer's x. A linear read-out makes one number of the top
+layer's: out = w . h' + b.
 
 ``LSTM.forward`` is the plain, differentiable form. ``Tape`` computes the same numbers
 in buffers allocated once, keeps what the derivative needs, and walks back through
@@ -19,12 +21,15 @@ Left out: peepholes, dropout, and one bias of the two that ``nn.LSTM`` keeps.
 """
 
 import math
+from types import SimpleNamespace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-State = tuple[list[Tensor], list[Tensor]]  # (h, c), one [hidden, coords] per layer
+State = dict[str, Tensor]  # "h" and "c": [layers, hidden, coords]
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input  # d s (1 - s), one pass
+tanh_backward = torch.ops.aten.tanh_backward.grad_input  # d (1 - g^2), one pass
 
 
 class LSTM(nn.Module):
@@ -39,7 +44,6 @@ class LSTM(nn.Module):
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
         self.num_layers = num_layers
-        sizes = [input_size] + [hidden_size] * (num_layers - 1)
 
         def weight(*shape):
             bound = 1 / math.sqrt(hidden_size)
@@ -48,133 +52,171 @@ class LSTM(nn.Module):
             )
 
         rows = 4 * hidden_size  # i, f, o, g
-        self.w_x = nn.ParameterList([weight(rows, size) for size in sizes])
-        self.w_h = nn.ParameterList([weight(rows, hidden_size) for _ in sizes])
-        self.bias = nn.ParameterList([weight(rows, 1) for _ in sizes])
+        self.W = nn.ParameterList(
+            [weight(rows, n + hidden_size + 1) for n in self.inputs()]
+        )
         with torch.no_grad():  # remember at first: Jozefowicz et al. 2015
-            for bias in self.bias:
-                bias[hidden_size : 2 * hidden_size] += 1
+            for W in self.W:
+                W[hidden_size : 2 * hidden_size, -1] += 1
         self.w_out = nn.Parameter(weight(1, hidden_size))
         self.b_out = nn.Parameter(torch.zeros(1, 1))
 
+    def inputs(self) -> list[int]:
+        """How many rows x has, for each layer."""
+        return [self.input_size] + [self.hidden_size] * (self.num_layers - 1)
+
     def initial_state(self, coords: int) -> State:
-        """Zeros: (h, c), each a list over layers of [hidden, coords]."""
-        zeros = self.w_out.new_zeros(self.hidden_size, coords)
-        layers = range(self.num_layers)
-        return [zeros.clone() for _ in layers], [zeros.clone() for _ in layers]
+        """Zeros: h and c, each [layers, hidden, coords]."""
+        shape = self.num_layers, self.hidden_size, coords
+        return {"h": self.w_out.new_zeros(shape), "c": self.w_out.new_zeros(shape)}
 
     def forward(self, x: Float[Tensor, "features coords"], state: State):
         """One step: x and the state to (out [coords], the next state)."""
-        h, c = list(state[0]), list(state[1])
-        for k in range(self.num_layers):
-            gates = self.bias[k] + self.w_x[k] @ x + self.w_h[k] @ h[k]  # [4 hidden, n]
-            i, f, o = gates[: 3 * self.hidden_size].sigmoid().chunk(3)
-            g = gates[3 * self.hidden_size :].tanh()
-            c[k] = f * c[k] + i * g
-            h[k] = x = o * c[k].tanh()
-        return (self.w_out @ x + self.b_out)[0], (h, c)
+        one, cut = torch.ones_like(x[:1]), 3 * self.hidden_size
+        hs, cs = [], []
+        for W, h, c in zip(self.W, state["h"], state["c"], strict=True):
+            gates = W @ torch.cat([x, h, one])  # [4 hidden, coords]
+            i, f, o = gates[:cut].sigmoid().chunk(3)
+            g = gates[cut:].tanh()
+            cs.append(f * c + i * g)
+            x = o * cs[-1].tanh()
+            hs.append(x)
+        out = (self.w_out @ x + self.b_out)[0]
+        return out, {"h": torch.stack(hs), "c": torch.stack(cs)}
 
 
 class Tape:
-    """What one window of LSTM steps leaves behind for its derivative.
+    """What a run of LSTM steps leaves behind for its derivative.
 
-    Holds ``steps`` steps of ``coords`` columns: about 22 kB a column for 20 steps of
-    two layers of 20. Use: ``step(0, x)``, ``step(1, x)``, ..., ``backward(d_out)``,
-    then ``carry()`` to start the next window from the last state.
+    Use: ``load(state)``, ``step(0, x)``, ``step(1, x)``, ..., then ``backward(d_out)``
+    and, for what comes next, ``store(state)``. Every buffer is allocated once, for
+    ``steps`` steps of ``coords`` columns: most of the time would else go into that.
+    ``cells[t][k]`` names what step t of layer k reads and writes, parts of the buffers;
+    ``d[k]`` names the derivatives of what a cell of layer k holds.
     """
 
     def __init__(self, lstm: LSTM, steps: int, coords: int):
-        def buffers(steps, rows):
-            shape = (steps, rows, coords)
-            return [lstm.w_out.new_zeros(shape) for _ in range(lstm.num_layers)]
+        def buffers(count, rows):
+            return lstm.w_out.new_empty(count, rows, coords)
 
-        hidden = lstm.hidden_size
-        self.lstm, self.steps = lstm, steps
-        self.x = lstm.w_out.new_zeros(steps, lstm.input_size, coords)
-        self.gates = buffers(steps, 4 * hidden)  # after their nonlinearity: i, f, o, g
-        self.h, self.c = buffers(steps + 1, hidden), buffers(steps + 1, hidden)
-        self.tanh_c = buffers(steps, hidden)
-        self.d_gates = lstm.w_out.new_zeros(4 * hidden, coords)
-        self.scratch = lstm.w_out.new_zeros(4 * hidden, coords)
+        hidden, sizes = lstm.hidden_size, lstm.inputs()
+        self.lstm, self.steps, self.coords = lstm, steps, coords
+        self.W = [W.detach() for W in lstm.W]
+        self.W_T = [W.T for W in self.W]
+        self.w_out, self.b_out = lstm.w_out.detach(), lstm.b_out.detach()
+        self.out = buffers(steps, 1)
+        self.z = [buffers(steps + 1, n + hidden + 1) for n in sizes]
+        self.c = [buffers(steps + 1, hidden) for _ in sizes]
+        self.gates = [buffers(steps, 4 * hidden) for _ in sizes]  # i, f, o, g
+        self.tanh_c = [buffers(steps, hidden) for _ in sizes]
+        for z in self.z:
+            z[:, -1] = 1
+        self.cells = [
+            [self._cell(t, k, n) for k, n in enumerate(sizes)] for t in range(steps)
+        ]
+        self.d = [self._derivatives(n) for n in sizes]
+        self.d_x = buffers(steps, lstm.input_size)
 
-    @torch.no_grad()
+    def _cell(self, t, k, inputs):
+        cut, gates = 3 * self.lstm.hidden_size, self.gates[k][t]
+        i, f, o, g = gates.chunk(4)
+        return SimpleNamespace(
+            W=self.W[k], z=self.z[k][t], x=self.z[k][t, :inputs], z_T=self.z[k][t].T,
+            h_next=self.z[k][t + 1, inputs:-1], c=self.c[k][t], c_next=self.c[k][t + 1],
+            tanh_c=self.tanh_c[k][t], gates=gates, sigmoids=gates[:cut],
+            i=i, f=f, o=o, g=g,
+        )  # fmt: skip
+
+    def _derivatives(self, inputs):
+        hidden = self.lstm.hidden_size
+        z = self.out.new_empty(inputs + hidden + 1, self.coords)
+        gates = self.out.new_empty(4 * hidden, self.coords)
+        i, f, o, g = gates.chunk(4)
+        return SimpleNamespace(
+            z=z, x=z[:inputs], h=z[inputs:-1], c=torch.empty_like(i),
+            gates=gates, sigmoids=gates[: 3 * hidden], i=i, f=f, o=o, g=g,
+        )  # fmt: skip
+
+    @staticmethod
+    def floats(lstm: LSTM, steps: int) -> int:
+        """How many numbers a tape holds for each of its columns."""
+        a_step = 1 + sum(n + 7 * lstm.hidden_size + 1 for n in lstm.inputs())
+        return steps * (a_step + lstm.input_size)
+
+    @torch.inference_mode()
+    def load(self, state: State):
+        """Set the state before step 0."""
+        for k, n in enumerate(self.lstm.inputs()):
+            self.z[k][0, n:-1] = state["h"][k]
+            self.c[k][0] = state["c"][k]
+
+    @torch.inference_mode()
+    def store(self, state: State):
+        """Write the state after the last step into ``state``."""
+        for k, n in enumerate(self.lstm.inputs()):
+            state["h"][k] = self.z[k][-1, n:-1]
+            state["c"][k] = self.c[k][-1]
+
+    @torch.inference_mode()
     def step(self, t: int, x: Float[Tensor, "features coords"]):
-        """Step t of the window: the features x to the outputs [coords]."""
-        lstm, cut = self.lstm, 3 * self.lstm.hidden_size
-        x = self.x[t].copy_(x)
-        for k in range(lstm.num_layers):
-            gates = self.gates[k][t]
-            torch.addmm(lstm.bias[k].expand_as(gates), lstm.w_x[k], x, out=gates)
-            gates.addmm_(lstm.w_h[k], self.h[k][t])
-            gates[:cut].sigmoid_(), gates[cut:].tanh_()
-            i, f, o, g = gates.chunk(4)
-            c = torch.mul(f, self.c[k][t], out=self.c[k][t + 1]).addcmul_(i, g)
-            tanh_c = torch.tanh(c, out=self.tanh_c[k][t])
-            x = torch.mul(o, tanh_c, out=self.h[k][t + 1])
-        return (lstm.w_out @ x + lstm.b_out)[0]
+        """Step t: the features x to the outputs [1, coords]."""
+        for cell in self.cells[t]:
+            cell.x.copy_(x)
+            torch.mm(cell.W, cell.z, out=cell.gates)
+            cell.sigmoids.sigmoid_(), cell.g.tanh_()
+            torch.mul(cell.f, cell.c, out=cell.c_next).addcmul_(cell.i, cell.g)
+            torch.tanh(cell.c_next, out=cell.tanh_c)
+            x = torch.mul(cell.o, cell.tanh_c, out=cell.h_next)
+        return torch.mm(self.w_out, x, out=self.out[t]).add_(self.b_out)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def backward(self, d_out: Float[Tensor, "steps coords"]):
         """Add d(sum of d_out * out)/d(weights) to every weight's ``.grad``.
 
-        Walks back in time; in each step from the top layer down. d_h and d_c are the
-        derivatives with respect to the state that a step hands to the next one.
+        Walks back in time, and in each step from the top layer down: d_h and d_c are
+        the derivatives with respect to the state that a step hands to the next one.
+        Returns the derivative with respect to the inputs, [steps, features, coords].
         """
-        lstm = self.lstm
-        grads = {w: _grad(w) for w in lstm.parameters()}
-        d_h = [torch.zeros_like(h[0]) for h in self.h]
-        d_c = [torch.zeros_like(c[0]) for c in self.c]
-        grads[lstm.b_out] += d_out.sum()
+        lstm, w_out_T = self.lstm, self.w_out.T
+        d_W = [_grad(W) for W in lstm.W]
+        h_top = self.z[-1][1:, lstm.inputs()[-1] : -1]
+        _grad(lstm.w_out).add_((d_out[:, None] @ h_top.mT).sum(0))
+        _grad(lstm.b_out).add_(d_out.sum())
+        for d in self.d:
+            d.h.zero_(), d.c.zero_()
+        last = len(self.d) - 1
+        d_outs, d_xs = d_out.split(1), self.d_x.unbind()
         for t in reversed(range(self.steps)):
-            d_y = d_out[t, None]  # [1, coords]
-            grads[lstm.w_out].addmm_(d_y, self.h[-1][t + 1].T)
-            d_h[-1].addmm_(lstm.w_out.T, d_y)
-            for k in reversed(range(lstm.num_layers)):
-                below = self.h[k - 1][t + 1] if k else self.x[t]
-                d_gates = self._gates_backward(k, t, d_h[k], d_c[k])
-                grads[lstm.w_x[k]].addmm_(d_gates, below.T)
-                grads[lstm.w_h[k]].addmm_(d_gates, self.h[k][t].T)
-                grads[lstm.bias[k]] += d_gates.sum(1, keepdim=True)
-                torch.mm(lstm.w_h[k].T, d_gates, out=d_h[k])
+            self.d[-1].h.addmm_(w_out_T, d_outs[t])
+            for k in range(last, -1, -1):
+                cell, d = self.cells[t][k], self.d[k]
+                self._cell_backward(cell, d)
+                d_W[k].addmm_(d.gates, cell.z_T)
+                torch.mm(self.W_T[k], d.gates, out=d.z)  # d.h, a part of it, is ready
                 if k:
-                    d_h[k - 1].addmm_(lstm.w_x[k].T, d_gates)
+                    self.d[k - 1].h.add_(d.x)
+            d_xs[t].copy_(d.x)
+        return self.d_x
 
-    def _gates_backward(self, k, t, d_h, d_c):
-        """d_h and d_c of layer k, step t, to its pre-activations; d_c one step back."""
-        hidden = self.lstm.hidden_size
-        gates, tanh_c, d_gates = self.gates[k][t], self.tanh_c[k][t], self.d_gates
-        i, f, o, g = gates.chunk(4)
-        d_i, d_f, d_o, d_g = d_gates.chunk(4)
-        slope, small = self.scratch[: 3 * hidden], self.scratch[:hidden]
-        # h' = o tanh(c'): d_c += d_h o (1 - tanh(c')^2)
-        torch.mul(tanh_c, tanh_c, out=small).neg_().add_(1).mul_(o)
-        d_c.addcmul_(d_h, small)
-        # c' = f c + i g, and the product rule
-        torch.mul(d_c, g, out=d_i)
-        torch.mul(d_c, self.c[k][t], out=d_f)
-        torch.mul(d_h, tanh_c, out=d_o)
-        torch.mul(d_c, i, out=d_g)
-        d_c.mul_(f)
-        # sigmoid' = s (1 - s) and tanh' = 1 - g^2
-        sigmoids = gates[: 3 * hidden]
-        torch.mul(sigmoids, sigmoids, out=slope)
-        d_gates[: 3 * hidden].mul_(torch.sub(sigmoids, slope, out=slope))
-        torch.mul(g, g, out=small)
-        d_g.addcmul_(d_g, small, value=-1)
-        return d_gates
-
-    def carry(self):
-        """The last state becomes the first one of the next window."""
-        for buffer in (*self.h, *self.c):
-            buffer[0].copy_(buffer[-1])
-
-    def reset(self):
-        """Start a new roll-out: the state is zero."""
-        for buffer in (*self.h, *self.c):
-            buffer[0].zero_()
+    @staticmethod
+    def _cell_backward(cell, d):
+        """d.h and d.c, after a cell, to d.gates before it; d.c goes one step back."""
+        # h' = o tanh(c')
+        torch.mul(d.h, cell.tanh_c, out=d.o)
+        torch.mul(d.h, cell.o, out=d.g)
+        d.c.add_(tanh_backward(d.g, cell.tanh_c, grad_input=d.g))
+        # c' = f c + i g
+        torch.mul(d.c, cell.g, out=d.i)
+        torch.mul(d.c, cell.c, out=d.f)
+        torch.mul(d.c, cell.i, out=d.g)
+        d.c.mul_(cell.f)
+        # [i f o] = sigmoid, g = tanh
+        sigmoid_backward(d.sigmoids, cell.sigmoids, grad_input=d.sigmoids)
+        tanh_backward(d.g, cell.g, grad_input=d.g)
 
 
 def _grad(weight):
     if weight.grad is None:
-        weight.grad = torch.zeros_like(weight)
+        with torch.inference_mode(False):  # others will change it in place
+            weight.grad = torch.zeros_like(weight)
     return weight.grad

@@ -47,6 +47,28 @@ class Problem:
             (grad,) = torch.autograd.grad(loss.sum(), theta)
         return loss.detach(), grad
 
+    def value_and_grads(self, theta, minibatch=None, create_graph=False):
+        """What meta-training asks for: (loss [batch], sources' gradients, target's).
+
+        sources [sources, batch, coords] is what the optimizer reads; target
+        [batch, coords] is the gradient of the loss that counts, None where that is
+        source 0. With create_graph all of it can be differentiated again.
+        """
+        if not create_graph:
+            loss, grad = self.value_and_grad(theta, minibatch)
+            return loss, grad[None], None
+        theta = theta if theta.requires_grad else theta.detach().requires_grad_()
+        loss = self.loss(theta, minibatch)
+        (grad,) = torch.autograd.grad(loss.sum(), theta, create_graph=True)
+        return loss, grad[None], None
+
+    def to(self, device) -> "Problem":
+        """Move every tensor of the problem to a device; returns the problem."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+        return self
+
     def held_out(self, theta: Float[Tensor, "batch coords"]):
         """Held-out (loss [batch], accuracy [batch]); None where there is none."""
         return None, None
@@ -139,6 +161,7 @@ class Network:
         self.data, self.held_out_data = (X, y), held_out
         self.shapes = {name: p.shape for name, p in module.named_parameters()}
         self.coords = sum(shape.numel() for shape in self.shapes.values())
+        self._check_parameters()
         self._check_loss()
 
     def __repr__(self):
@@ -177,6 +200,14 @@ class Network:
                     layer.reset_parameters()
         return nn.utils.parameters_to_vector(self.module.parameters()).detach().clone()
 
+    def _check_parameters(self):
+        for name, parameter in self.module.named_parameters():
+            if not parameter.is_floating_point():
+                raise ValueError(
+                    f"parameter {name!r} is {parameter.dtype}: theta moves by real "
+                    "numbers. Make it a float, or register it as a buffer."
+                )
+
     def _check_loss(self):
         X, y = (part[:2] for part in self.data)
         theta = torch.zeros(self.coords)
@@ -198,7 +229,7 @@ class NetworkProblem(Problem):
 
         self.network, self.theta0 = network, theta0
         self.X, self.y = map(cast, network.data)
-        self.held_out_data = tuple(map(cast, network.held_out_data))
+        self.X_held_out, self.y_held_out = map(cast, network.held_out_data)
 
     def minibatch(self, generator):
         """Row numbers [batch, batch_size] into the training data."""
@@ -213,7 +244,7 @@ class NetworkProblem(Problem):
 
     def held_out(self, theta):
         """Held-out loss, and accuracy where the targets are classes."""
-        X, y = self.held_out_data
+        X, y = self.X_held_out, self.y_held_out
         with torch.no_grad():
             outputs = vmap(self.network.outputs, in_dims=(0, None))(theta, X)
             losses = torch.stack([self.network.loss_fn(out, y) for out in outputs])

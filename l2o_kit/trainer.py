@@ -12,108 +12,53 @@ theta_s depends on phi only through the sum of the updates, and the meta-gradien
 
     dL/dphi = sum_t A_t . dg_t/dphi,      A_t = sum over s > t of w_s grad f_s(theta_s).
 
-So a window needs no graph: roll it out and keep the LSTM's activations; A is the
-running sum, from the end, of the gradients at hand; then walk back through the LSTM
-alone. Each gradient is computed once and used twice: as the next input, and in A.
+So a window needs no graph: roll it out, keep the gradients, and walk back through the
+LSTM alone, which is the work of ``engine.py``. Each gradient is computed once and used
+twice: as the next input, and in A; so T steps cost T + 1 gradients.
 
 Source: Andrychowicz et al. 2016, section 2.
-Left out: second derivatives, checkpoints during training, more than one source.
+Left out: more machines than one.
 """
 
-import html
 import math
 import time
-from dataclasses import dataclass, field
 
 import torch
 from tqdm.auto import tqdm
 
 from l2o_kit.data import stream
-from l2o_kit.lstm import Tape
+from l2o_kit.engine import Engine, Exact
+from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.plots import VERMILION, img, new_figure, png
+from l2o_kit.resume import Checkpoints, restore
 
-BLOCK = 2048  # coordinates per tape: small enough for the processor's caches
 # The meta-gradient is clipped to this norm: rare steep problems give it 1,000 times
 # the usual one, and Adam would remember that for long.
 MAX_NORM = 1.0
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
-class MetaTrainingDiverged(FloatingPointError):
-    """Meta-training met a NaN or an infinity and stopped; ``.log`` is what was done."""
+class Trainer:
+    """One meta-training, a window at a time: ``window(lr)`` is one meta-step.
 
-    def __init__(self, message: str = "", log: "Log | None" = None):
-        super().__init__(message)
-        self.log = log
-
-
-@dataclass
-class Log:
-    """What a meta-training did: one entry per meta-step.
-
-    meta_losses are L(phi), averaged over the batch; starts are the step a at which each
-    window began; seconds is the wall clock so far.
+    Arguments as for ``meta_train``; further keywords (block_size, memory_budget) go to
+    the engine. The problems are drawn on the CPU, the same for every device, and moved
+    to where phi is.
     """
 
-    unroll: int
-    meta_losses: list[float] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    interrupted: bool = False
-
-    def rollouts(self) -> list[float]:
-        """Mean loss per step of each finished or running roll-out, in order."""
-        sums, steps = [], []
-        for start, loss in zip(self.starts, self.meta_losses, strict=True):
-            if start == 0:
-                sums.append(0.0), steps.append(0)
-            sums[-1] += loss
-            steps[-1] += self.unroll
-        return [total / count for total, count in zip(sums, steps, strict=True)]
-
-    def recent(self) -> float:
-        """Mean loss per step over about the last roll-out."""
-        last = self.meta_losses[-max(1, len(set(self.starts))) :]
-        return sum(last) / (len(last) * self.unroll)
-
-    def figure(self):
-        """Mean loss of each roll-out against the meta-step at which it began."""
-        figure, (ax,) = new_figure(6.0, 3.0)
-        begun = [k for k, start in enumerate(self.starts) if start == 0]
-        ax.plot(begun, self.rollouts(), color=VERMILION, marker=".")
-        ax.set(yscale="log", xlabel="meta-step", ylabel="mean loss of a roll-out")
-        return figure
-
-    def _repr_html_(self):
-        picture = img(png(self.figure()), f"Mean loss against meta-step. {self!r}")
-        return f"{picture}<br>{html.escape(repr(self))}"
-
-    def __repr__(self):
-        if not self.meta_losses:
-            return "Log(no meta-step finished)"
-        means = self.rollouts()
-        return (
-            f"Log({len(self.meta_losses)} meta-steps in {self.seconds[-1]:.0f} s, "
-            f"{len(means)} roll-outs; mean loss {means[0]:.3g} -> {means[-1]:.3g}"
-            f"{', interrupted' if self.interrupted else ''})"
-        )
-
-
-class Trainer:
-    """One meta-training, a window at a time: ``window(lr)`` is one meta-step."""
-
-    def __init__(self, optimizer: LSTMOptimizer, optimizee, *, horizon, unroll,
-                 discount, batch, seed):  # fmt: skip
+    def __init__(self, optimizer: LSTMOptimizer, optimizee, *, horizon=100, unroll=20,
+                 discount=1.0, batch, seed=0, second_derivatives=False,
+                 **engine):  # fmt: skip
         self.optimizer, self.optimizee = optimizer, optimizee
+        self.weight = _one_device(optimizer)
         self.horizon, self.unroll, self.batch = horizon, unroll, batch
-        self.weights = [discount ** (unroll - 1 - t) for t in range(unroll)]  # w_s
+        powers = [discount ** (unroll - 1 - t) for t in range(unroll)]
+        self.w = self.weight.new_tensor(powers).detach()  # w_s, s = a+1..b
         self.problems = stream(seed, "meta-train problems")
         self.minibatches = stream(seed, "meta-train minibatches")
         self.meta_optimizer = torch.optim.Adam(optimizer.parameters())
-        coords = batch * optimizee.coords
-        self.sizes = [len(block) for block in torch.arange(coords).split(BLOCK)]
-        self.tapes = [Tape(optimizer.lstm, unroll, size) for size in self.sizes]
+        kind = Exact if second_derivatives else Engine
+        self.engine = kind(optimizer, unroll, batch * optimizee.coords, **engine)
         self.start, self.end = 0, 0  # of this window; of this roll-out
 
     def window(self, lr: float) -> float:
@@ -122,68 +67,115 @@ class Trainer:
         self.update(lr, meta_loss)
         return meta_loss
 
-    @torch.no_grad()
     def meta_gradient(self) -> float:
         """Roll out U steps; leave dL/dphi in every weight's .grad; return L(phi)."""
         self.begin_window()
-        finite = _finite([self.grad])  # an infinite input can hide in a saturated LSTM
-        losses, grads = self.roll_out()  # f_s(theta_s) and its gradient, s = a+1..b
-        weights = grads.new_tensor(self.weights)
-        A = (weights[:, None] * grads).flip(0).cumsum(0).flip(0)  # A_t, [U, coords]
-        d_out = self.optimizer.output_scale / self.batch * A
+        losses = self.roll_out()  # f_s(theta_s), s = a+1..b, means over the batch
         self.optimizer.zero_grad()
-        for tape, block in zip(self.tapes, d_out.split(self.sizes, 1), strict=True):
-            tape.backward(block)
-        return float(weights @ losses) if finite else math.nan
+        self.engine.backward(self.w / self.batch)
+        return float(self.w @ losses) if self.finite else math.nan
 
     def begin_window(self):
         """Carry on from the last window, or draw new problems for a new roll-out."""
         self.start += self.unroll
-        for tape in self.tapes:
-            tape.carry()
-        if self.start >= self.end:
-            self.start, self.end = 0, self._draw_horizon()
-            dtype = self.optimizer.lstm.w_out.dtype
-            self.problem = self.optimizee.sample(self.batch, self.problems, dtype)
-            self.theta = self.problem.theta0
-            _, self.grad = self._value_and_grad()
-            for tape in self.tapes:
-                tape.reset()
+        self.finite = True  # an infinite gradient can hide in a saturated LSTM
+        if self.start < self.end:
+            self.engine.begin()
+            return
+        self.start = 0
+        self.draw()
+        self.theta = self.problem.theta0
+        self.engine.reset()
+        self.engine.begin()
+        with torch.no_grad():
+            self.look(0, create_graph=False)
+
+    def draw(self):
+        """Draw the horizon and the problems of a roll-out."""
+        self.before = self.problems.get_state()  # from here they can be drawn again
+        self.end = self._draw_horizon()
+        self.problem = self.optimizee.sample(
+            self.batch, self.problems, self.weight.dtype
+        )
+        _check_theta(self.problem.theta0, self.weight)
+        if self.weight.device.type != "cpu":
+            self.problem = self.problem.to(self.weight.device)
 
     def roll_out(self):
-        """U steps: (losses [U], their mean over the batch; gradients [U, coords])."""
-        losses, grads = [], []
-        for t in range(self.unroll):
-            blocks = self.grad.flatten().split(self.sizes)
-            updates = [
-                tape.step(t, self.optimizer.features(block))
-                for tape, block in zip(self.tapes, blocks, strict=True)
-            ]
-            update = self.optimizer.output_scale * torch.cat(updates)
-            self.theta = self.theta + update.view_as(self.theta)
-            loss, self.grad = self._value_and_grad()
-            losses.append(loss.mean())
-            grads.append(self.grad.flatten())
-        return torch.stack(losses), torch.stack(grads)
+        """U steps: theta_{t+1} = theta_t + g_t. Returns the losses, [U]."""
+        losses = []
+        with torch.set_grad_enabled(self.engine.create_graph):
+            for t in range(self.unroll):
+                update = self.engine.step(t)
+                self.theta = self.theta + update.view_as(self.theta)
+                losses.append(self.look(t + 1, self.engine.create_graph))
+        self.theta = self.theta.detach()
+        return torch.stack(losses)
+
+    def look(self, t: int, create_graph: bool):
+        """Loss and gradients at theta_t, on a fresh minibatch; returns the mean loss."""
+        minibatch = self.problem.minibatch(self.minibatches)
+        losses, sources, target = self.problem.value_and_grads(
+            self.theta, minibatch, create_graph
+        )
+        if t == 0:
+            self.optimizer.check_sources(len(sources))
+            self.finite = bool(sources.isfinite().all())
+        target = None if target is None else target.flatten()
+        self.engine.see(t, losses, sources.flatten(1), target)
+        return losses.detach().mean()
 
     def update(self, lr: float, meta_loss: float):
-        """One step of Adam on phi, its gradient clipped; refused where not finite."""
+        """One step of Adam on phi, its gradient clipped; all of it, or nothing."""
         weights = list(self.optimizer.parameters())
         before = [w.detach().clone() for w in weights]
-        if math.isfinite(meta_loss) and _finite(w.grad for w in weights):
+        try:
+            if not (math.isfinite(meta_loss) and _finite(w.grad for w in weights)):
+                raise MetaTrainingDiverged
             torch.nn.utils.clip_grad_norm_(weights, MAX_NORM)
             self.meta_optimizer.param_groups[0]["lr"] = lr
             self.meta_optimizer.step()
-            if _finite(weights):
-                return
-        with torch.no_grad():
-            for weight, value in zip(weights, before, strict=True):
-                weight.copy_(value)
-        raise MetaTrainingDiverged
+            if not _finite(weights):
+                raise MetaTrainingDiverged
+        except BaseException:  # an interrupt too
+            with torch.no_grad():
+                for weight, value in zip(weights, before, strict=True):
+                    weight.copy_(value)
+            raise
 
-    def _value_and_grad(self):
-        minibatch = self.problem.minibatch(self.minibatches)
-        return self.problem.value_and_grad(self.theta, minibatch)
+    def snapshot(self):
+        """(tensors, numbers) from which ``restore`` goes on, between two windows."""
+        tensors = {f"phi.{k}": v for k, v in self.optimizer.state_dict().items()}
+        for k, moments in self.meta_optimizer.state_dict()["state"].items():
+            tensors |= {f"adam.{k}.{name}": value for name, value in moments.items()}
+        tensors["minibatches"] = self.minibatches.get_state()
+        tensors["problems"] = self.before if self.end else self.problems.get_state()
+        if self.end:
+            tensors |= {"theta": self.theta, "grads": self.engine.boundary()}
+            tensors |= {f"state.{k}": v for k, v in self.engine.state.items()}
+        return tensors, {"start": self.start, "end": self.end}
+
+    @torch.no_grad()
+    def restore(self, tensors: dict, numbers: dict):
+        """Go on from a snapshot, to the last bit."""
+        weights = {k[4:]: v for k, v in tensors.items() if k.startswith("phi.")}
+        self.optimizer.load_state_dict(weights)
+        moments = {}
+        for key, value in tensors.items():
+            if key.startswith("adam."):
+                _, k, name = key.split(".")
+                moments.setdefault(int(k), {})[name] = value
+        groups = self.meta_optimizer.state_dict()["param_groups"]
+        self.meta_optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.problems.set_state(tensors["problems"])
+        if numbers["end"]:
+            self.draw()
+            self.theta = tensors["theta"].to(self.weight.device)
+            self.engine.go_on(tensors["grads"], {
+                k[6:]: v for k, v in tensors.items() if k.startswith("state.")
+            })  # fmt: skip
+        self.minibatches.set_state(tensors["minibatches"])
+        self.start, self.end = numbers["start"], numbers["end"]
 
     def _draw_horizon(self):
         if isinstance(self.horizon, int):
@@ -194,8 +186,9 @@ class Trainer:
 
 
 def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=None,
-               horizon=100, unroll=20, discount=1.0, batch, lr,
-               seed=0) -> Log:  # fmt: skip
+               horizon=100, unroll=20, discount=1.0, batch, lr, seed=0,
+               second_derivatives=False, device=None, checkpoint=None, resume=None,
+               checkpoint_seconds=30.0, **engine) -> Log:  # fmt: skip
     """Train phi in place, with a progress bar; interrupt it and keep what was learned.
 
     Arguments:
@@ -206,10 +199,18 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
         batch: problems optimized side by side.
         lr: Adam's, on phi; a pair (first, last) falls geometrically over the run.
         seed: of the problems and minibatches.
+        second_derivatives: whether the gradients that the LSTM reads count as
+            functions of phi too: exact, slow, and of large memory.
+        device: "cpu", "cuda", ...; where phi is moved first. None leaves it in place.
+        checkpoint: a file to go on from, written every checkpoint_seconds.
+        resume: such a file; the run goes on as if it had never stopped, to the last
+            bit where it is counted in meta_steps, on the same machine.
+        block_size, memory_budget: see ``engine.py``; they change speed and memory only.
 
-    Returns the log. Raises ValueError for arguments that make no sense, and
-    MetaTrainingDiverged where a number is not finite; phi then keeps its last finite
-    values.
+    Returns the log. Raises ValueError for arguments that make no sense,
+    CheckpointError for a file that cannot be written or does not fit, and
+    MetaTrainingDiverged where a number is not finite. phi then keeps its last finite
+    values, and the error's ``.log`` tells what was done.
 
     Example: ``meta_train(LSTMOptimizer(), Quadratic(), seconds=60, batch=64, lr=3e-3)``
     """
@@ -217,21 +218,28 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
     first, last = lr if isinstance(lr, tuple) else (lr, lr)
     if min(first, last) <= 0:
         raise ValueError(f"lr={lr}: it must be above 0.")
+    _move(optimizer, device)
+    recipe = {"optimizer": optimizer.config, "optimizee": repr(optimizee),
+              "meta_steps": meta_steps, "seconds": seconds, "horizon": horizon,
+              "unroll": unroll, "discount": discount, "batch": batch, "lr": lr,
+              "seed": seed, "second_derivatives": second_derivatives,
+              "dtype": str(optimizer.lstm.w_out.dtype)}  # fmt: skip
     trainer = Trainer(optimizer, optimizee, horizon=horizon, unroll=unroll,
-                      discount=discount, batch=batch, seed=seed)  # fmt: skip
-    log, began = Log(unroll), time.perf_counter()
-    bar = tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR)
-    with bar:
+                      discount=discount, batch=batch, seed=seed,
+                      second_derivatives=second_derivatives, **engine)  # fmt: skip
+    log = restore(resume, trainer, recipe) if resume is not None else Log(unroll)
+    checkpoints = Checkpoints(checkpoint, checkpoint_seconds, recipe)
+    checkpoints.offer(trainer, log)  # a folder that cannot be written to shows now
+    began = time.perf_counter() - (log.seconds[-1] if log.seconds else 0)
+    with tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR) as bar:
         try:
-            done = 0.0
+            done = _show(bar, log, meta_steps)
             while done < 1:
                 log.meta_losses.append(trainer.window(first * (last / first) ** done))
                 log.starts.append(trainer.start)
                 log.seconds.append(time.perf_counter() - began)
-                position = len(log.meta_losses) if meta_steps else log.seconds[-1]
-                done = position / (meta_steps or seconds)
-                bar.set_postfix_str(f"mean loss {log.recent():.3g}", refresh=False)
-                bar.update(min(position, bar.total) - bar.n)
+                done = _show(bar, log, meta_steps)
+                checkpoints.offer(trainer, log, last=done >= 1)
         except KeyboardInterrupt:
             log.interrupted = True
         except MetaTrainingDiverged as error:
@@ -242,6 +250,49 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
                 "output_scale, or a shorter horizon.", log
             ) from error  # fmt: skip
     return log
+
+
+def _show(bar, log, meta_steps) -> float:
+    """Bring the progress bar up to date; returns how much is done, 0 to 1."""
+    if not log.meta_losses:
+        return 0.0
+    position = len(log.meta_losses) if meta_steps else log.seconds[-1]
+    bar.set_postfix_str(f"mean loss {log.recent():.3g}", refresh=False)
+    bar.update(min(position, bar.total) - bar.n)
+    return position / bar.total
+
+
+def _move(optimizer, device):
+    """Bring phi to a device; refuse one that is not there."""
+    if device is None:
+        return
+    try:
+        optimizer.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={str(device)!r} is not to be had ({str(error).splitlines()[0]}). "
+            'Use device="cpu", or leave it out.'
+        ) from None
+
+
+def _one_device(optimizer):
+    """One weight of phi; all must be on its device and real, or the rest cannot work."""
+    weights = list(optimizer.parameters())
+    devices = sorted({str(w.device) for w in weights})
+    if len(devices) > 1:
+        raise ValueError(
+            f"phi lies on several devices: {devices}. Move all of it to one, for "
+            'instance with optimizer.to("cpu").'
+        )
+    return weights[0]
+
+
+def _check_theta(theta, weight):
+    if theta.dtype != weight.dtype:
+        raise ValueError(
+            f"theta_0 is {theta.dtype} and phi is {weight.dtype}. theta moves by what "
+            "phi computes: give both the same real type (sample() is told which)."
+        )
 
 
 def _finite(tensors) -> bool:

@@ -99,7 +99,7 @@ def test_unknown_name_lists_what_is_shipped():
 
 
 def test_saving_into_nowhere_leaves_nothing(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(CheckpointError, match=r"could not be written \(No such file"):
         save(LSTMOptimizer(), tmp_path / "no" / "x.safetensors")
     assert list(tmp_path.iterdir()) == []
 

@@ -23,10 +23,11 @@ def reference(lstm: LSTM) -> nn.LSTM:
     order = torch.cat([torch.arange(2 * h), torch.arange(3 * h, 4 * h),
                        torch.arange(2 * h, 3 * h)])  # fmt: skip
     with torch.no_grad():
-        for k in range(lstm.num_layers):
-            getattr(other, f"weight_ih_l{k}").copy_(lstm.w_x[k][order])
-            getattr(other, f"weight_hh_l{k}").copy_(lstm.w_h[k][order])
-            getattr(other, f"bias_ih_l{k}").copy_(lstm.bias[k][order, 0])
+        for k, n in enumerate(lstm.inputs()):
+            w_x, w_h, bias = lstm.W[k][order].split([n, h, 1], 1)
+            getattr(other, f"weight_ih_l{k}").copy_(w_x)
+            getattr(other, f"weight_hh_l{k}").copy_(w_h)
+            getattr(other, f"bias_ih_l{k}").copy_(bias[:, 0])
             getattr(other, f"bias_hh_l{k}").zero_()
     return other
 
@@ -41,8 +42,8 @@ def test_lstm_equals_nn_lstm(layers):
     hidden, (h, c) = reference(lstm)(x.mT)  # [steps, n, hidden]
     expected = (hidden @ lstm.w_out.T + lstm.b_out).squeeze(2)
     torch.testing.assert_close(torch.stack(outs), expected)
-    torch.testing.assert_close(torch.stack(state[0]), h.mT)
-    torch.testing.assert_close(torch.stack(state[1]), c.mT)
+    torch.testing.assert_close(state["h"], h.mT)
+    torch.testing.assert_close(state["c"], c.mT)
 
 
 @pytest.mark.parametrize(
@@ -50,45 +51,52 @@ def test_lstm_equals_nn_lstm(layers):
 )
 def test_tape_equals_autograd_from_a_state_that_is_not_zero(layers, coords, steps):
     lstm = make(layers=layers)
-    x = torch.randn(2 * steps, 3, coords).double()
+    x = torch.randn(steps, 3, coords).double().requires_grad_()
     weights = torch.randn(steps, coords).double()
-    tape, state = Tape(lstm, steps, coords), lstm.initial_state(coords)
+    first = {name: torch.randn(layers, 4, coords).double() for name in "hc"}
+    tape, state, total = Tape(lstm, steps, coords), first, 0
+    tape.load(first)
     for t in range(steps):
-        tape.step(t, x[t])
-        state = lstm(x[t], state)[1]
-    tape.carry()
-    state = tuple([part.detach() for part in parts] for parts in state)
-    total = 0
-    for t in range(steps):
-        out, state = lstm(x[steps + t], state)
-        torch.testing.assert_close(tape.step(t, x[steps + t]), out.detach())
+        out, state = lstm(x[t], state)
+        torch.testing.assert_close(tape.step(t, x[t])[0], out.detach())
         total = total + (weights[t] * out).sum()
-    expected = torch.autograd.grad(total, list(lstm.parameters()))
-    tape.backward(weights)
+    *expected, d_x = torch.autograd.grad(total, [*lstm.parameters(), x])
+    torch.testing.assert_close(tape.backward(weights), d_x, rtol=1e-12, atol=1e-15)
     for (name, weight), grad in zip(lstm.named_parameters(), expected, strict=True):
         assert (weight.grad - grad).norm() <= 1e-12 * grad.norm() + 1e-15, name
+    last = {name: torch.zeros_like(part) for name, part in first.items()}
+    tape.store(last)
+    for name in "hc":
+        torch.testing.assert_close(last[name], state[name].detach())
 
 
-def test_tape_adds_to_gradients_and_reset_forgets():
+def test_tape_adds_to_gradients_and_forgets_what_was_before():
     lstm, x = make(), torch.randn(2, 3, 4).double()
     tape = Tape(lstm, 2, 4)
 
     def once():
-        tape.reset()
-        outs = [tape.step(t, x[t]) for t in range(2)]
+        tape.load(lstm.initial_state(4))
+        outs = [tape.step(t, x[t]).clone() for t in range(2)]
         tape.backward(torch.ones(2, 4).double())
-        return torch.stack(outs), lstm.w_h[0].grad.clone()
+        return torch.stack(outs), lstm.W[0].grad.clone()
 
     (outs, grad), (outs_again, grad_again) = once(), once()
     assert torch.equal(outs, outs_again)
     torch.testing.assert_close(grad_again, 2 * grad)
 
 
+def test_tape_counts_its_numbers():
+    lstm = make(layers=3)
+    tape = Tape(lstm, steps=50, coords=2)
+    buffers = [*tape.z, *tape.c, *tape.gates, *tape.tanh_c, tape.out, tape.d_x]
+    held = sum(buffer.numel() for buffer in buffers) / 2
+    extra = 4 * 3 + sum(lstm.inputs()) + 3 * 5  # z and c hold the first state as well
+    assert held - extra <= Tape.floats(lstm, 50) <= held
+
+
 @given(st.floats(-1e30, 1e30), st.floats(1.0, 20.0))
 def test_log_sign_equals_its_formula(gradient, p):
-    feature, sign = log_sign(torch.tensor([gradient], dtype=torch.float64), p)[
-        :, 0
-    ].tolist()
+    feature, sign = log_sign(torch.tensor([[gradient]]).double(), p)[:, 0].tolist()
     if abs(gradient) >= math.exp(-p):
         expected = (math.log(abs(gradient)) / p, math.copysign(1.0, gradient))
     else:
@@ -98,7 +106,7 @@ def test_log_sign_equals_its_formula(gradient, p):
 
 def test_log_sign_on_zero_tiny_huge_infinite_and_nan():
     grads = torch.tensor([0.0, 1e-38, -1e38, math.exp(-10.0), math.inf, math.nan])
-    features = log_sign(grads, 10.0)
+    features = log_sign(grads[None], 10.0)
     assert features[:, 0].tolist() == [-1.0, 0.0]
     assert features[:, :4].isfinite().all()
     assert features[0, 2] == pytest.approx(8.7498, rel=1e-4) and features[1, 2] == -1
@@ -125,7 +133,7 @@ def test_output_scale_multiplies_the_update():
 
 
 def test_seed_decides_the_initial_weights():
-    weights = [LSTMOptimizer(seed=s).lstm.w_h[0] for s in (1, 1, 2)]
+    weights = [LSTMOptimizer(seed=s).lstm.W[0] for s in (1, 1, 2)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(
         weights[0], weights[2]
     )

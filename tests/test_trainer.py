@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from l2o_kit import data, trainer
+from l2o_kit import data
 from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import MetaTrainingDiverged, Trainer, meta_train
+from l2o_kit.log import MetaTrainingDiverged
+from l2o_kit.trainer import Trainer, meta_train
 
 OPTIMIZEES = {
     "quadratic": (lambda: Quadratic(3), "identity"),
@@ -47,7 +48,7 @@ class ByAutograd:
         else:
             self.start += self.unroll
         theta = self.theta.detach()
-        state = tuple([part.detach() for part in parts] for parts in self.state)
+        state = {name: part.detach() for name, part in self.state.items()}
         meta_loss = 0
         for t in range(self.unroll):
             update, state = self.optimizer(self.grad.flatten(), state)
@@ -66,12 +67,11 @@ class ByAutograd:
     ("unroll", "horizon", "discount"),
     [(4, 12, 1.0), (1, 3, 1.0), (6, 6, 0.5), (4, 8, 0.0)],
 )
-def test_meta_gradient_equals_autograd(name, unroll, horizon, discount, monkeypatch):
-    monkeypatch.setattr(trainer, "BLOCK", 7)  # several blocks, the last one shorter
+def test_meta_gradient_equals_autograd(name, unroll, horizon, discount):
     make, preprocess = OPTIMIZEES[name]
     ours, theirs = small(preprocess), small(preprocess)
     engine = Trainer(ours, make(), horizon=horizon, unroll=unroll, discount=discount,
-                     batch=2, seed=0)  # fmt: skip
+                     batch=2, block_size=7)  # fmt: skip
     oracle = ByAutograd(theirs, make(), unroll, horizon, discount, batch=2)
     for _ in range(horizon // unroll + 1):  # into the second roll-out
         meta_loss = engine.meta_gradient()
@@ -86,7 +86,7 @@ def test_same_seed_same_training_and_another_seed_another():
         optimizer = small()
         meta_train(optimizer, Quadratic(3), meta_steps=4, horizon=4, unroll=2, batch=3,
                    lr=0.01, seed=seed)  # fmt: skip
-        return optimizer.lstm.w_h[0].detach()
+        return optimizer.lstm.W[0].detach()
 
     assert torch.equal(learned(0), learned(0))
     assert not torch.equal(learned(0), learned(1))
@@ -130,7 +130,7 @@ def test_learning_rate_falls_from_the_first_to_the_last(monkeypatch):
 
 def test_an_interrupt_keeps_what_was_learned(monkeypatch):
     optimizer, steps = small(), []
-    before = optimizer.lstm.w_h[0].detach().clone()
+    before = optimizer.lstm.W[0].detach().clone()
     real = Trainer.window
 
     def window(self, lr):
@@ -143,7 +143,7 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch):
     log = meta_train(optimizer, Quadratic(2), meta_steps=100, horizon=4, unroll=2,
                      batch=2, lr=0.01)  # fmt: skip
     assert log.interrupted and len(log.meta_losses) == 3 and "interrupted" in repr(log)
-    assert not torch.equal(before, optimizer.lstm.w_h[0])
+    assert not torch.equal(before, optimizer.lstm.W[0])
 
 
 class Exploding(Quadratic):

@@ -1,0 +1,239 @@
+"""The machine of the meta-gradient: one window, forward and back, block by block.
+
+Forward, without a graph, t = 0..U-1 (theta moves, and new gradients are seen, between):
+
+    x_t = read(grads_t)      out_t = LSTM(x_t)      g_t = write(out_t)
+
+Back, with the identity of ``trainer.py``:
+
+    A_t = sum over s > t of w_s grad f_s(theta_s)
+    dL/dphi = sum_t A_t . dg_t/dphi
+
+Coordinates never meet in it, so that the way back goes one block of them after the
+other, and adds up. The LSTM, where the time goes, has its derivative written by hand
+(``lstm.py``); read and write, at its two ends, are left to autograd.
+
+What is kept: the gradients, [U + 1, sources, coords]. What the LSTM computed is about
+24 kB a coordinate at U = 20: it is kept as well where it fits ``memory_budget``;
+otherwise each block is computed a second time, from the window's first state.
+
+``Exact`` has the same face and keeps everything autograd wants, second derivatives too.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from l2o_kit.lstm import State, Tape
+from l2o_kit.optimizer import LSTMOptimizer
+
+# Coordinates in a block: enough that one operation outlasts the call to it.
+BLOCK_SIZE = {"cpu": 4096, "cuda": 2**18}
+# Bytes for what the LSTM computed in a window.
+MEMORY_BUDGET = {"cpu": 512e6, "cuda": 8e9}
+
+
+class Engine:
+    """The meta-gradient with the LSTM's inputs held constant. Use, for one window:
+
+    ``begin()``, ``see(0, ...)`` if a roll-out begins, then for each t ``step(t)`` and
+    ``see(t + 1, ...)``, and at the end ``backward(w)``.
+
+    Arguments: the optimizer; steps of a window, U; how many coordinates; of how many
+    coordinates a block is, and how many bytes may be kept of what the LSTM computed.
+    """
+
+    create_graph = False  # whether the gradients it is shown must carry a graph
+
+    def __init__(self, optimizer: LSTMOptimizer, unroll: int, coords: int, *,
+                 block_size: int | None = None,
+                 memory_budget: int | float | None = None):  # fmt: skip
+        weight = optimizer.lstm.w_out
+        block_size = _default(BLOCK_SIZE, block_size, weight)
+        memory_budget = _default(MEMORY_BUDGET, memory_budget, weight)
+        column = Tape.floats(optimizer.lstm, unroll) * weight.element_size()
+        _check(block_size, memory_budget, column)
+        self.optimizer, self.unroll, self.coords = optimizer, unroll, coords
+        self.keeps = coords * column <= memory_budget
+        widest = min(block_size, coords, int(memory_budget // column))
+        count = -(-coords // widest)
+        width = -(-coords // count)  # equal blocks; the last few columns may be padding
+        self.blocks = [slice(k * width, (k + 1) * width) for k in range(count)]
+        tapes = count if self.keeps else 1
+        self.tapes = [Tape(optimizer.lstm, unroll, width) for _ in range(tapes)]
+        self.one_step = None if self.keeps else Tape(optimizer.lstm, 1, width)
+        self.grads = weight.new_zeros(
+            unroll + 1, optimizer.num_sources, width * count
+        )  # what the LSTM reads
+        self.targets = None  # [U, coords], where the target is none of the sources
+        self.out = weight.new_zeros(1, width * count)
+        self.reset()
+
+    def reset(self):
+        """A roll-out begins: the state is the initial one."""
+        self.state = self.optimizer.initial_state(self.out.shape[1])
+
+    @torch.no_grad()
+    def begin(self):
+        """A window begins where the last one ended."""
+        self.start = {name: part.clone() for name, part in self.state.items()}
+        self.grads[0] = self.grads[self.unroll]
+        if self.keeps:
+            for tape, block in zip(self.tapes, self.blocks, strict=True):
+                tape.load(_part(self.start, block))
+
+    @torch.no_grad()
+    def see(self, t: int, losses, sources: Float[Tensor, "sources coords"], target):
+        """The gradients at theta_t; t = 0 is the window's first theta."""
+        self.grads[t, :, : self.coords] = sources
+        if target is not None:
+            if self.targets is None:
+                self.targets = self.out.new_zeros(self.unroll + 1, self.out.shape[1])
+            self.targets[t, : self.coords] = target
+
+    def boundary(self) -> Float[Tensor, "sources coords"]:
+        """The gradients at theta_b, which the next window reads first."""
+        return self.grads[self.unroll]
+
+    @torch.no_grad()
+    def go_on(self, boundary, state: State):
+        """Take up the boundary's gradients and the state that another run left."""
+        self.grads[self.unroll] = boundary
+        for name, value in state.items():
+            self.state[name].copy_(value)
+
+    @torch.no_grad()
+    def step(self, t: int) -> Float[Tensor, "coords"]:
+        """The update g_t."""
+        for k, block in enumerate(self.blocks):
+            state = _part(self.state, block)
+            x, running = self.optimizer.read(self.grads[t, :, block], state)
+            for name, value in running.items():
+                state[name].copy_(value)
+            if self.keeps:
+                self.out[:, block] = self.tapes[k].step(t, x)
+                if t == self.unroll - 1:
+                    self.tapes[k].store(state)
+            else:
+                self.one_step.load(state)
+                self.out[:, block] = self.one_step.step(0, x)
+                self.one_step.store(state)
+        return self.optimizer.write(self.out[0, : self.coords])
+
+    @torch.no_grad()
+    def backward(self, w: Float[Tensor, "unroll"]):
+        """Add dL/dphi to every weight's ``.grad``; L = sum over s of w_s f_s(theta_s).
+
+        w is given for s = a+1..b; L adds up all problems, unless w divides by them.
+        """
+        grads = self.grads[:, 0] if self.targets is None else self.targets
+        for k, block in enumerate(self.blocks):
+            A = suffix_sum(w[:, None] * grads[1:, block])  # [U, width]
+            tape = self.tapes[k if self.keeps else 0]
+            x = self.replay(block, tape)
+            d_x = tape.backward(self.through_write(tape.out[:, 0], A))
+            if x is not None and x.requires_grad:
+                torch.autograd.backward(x, d_x)
+
+    def through_write(self, out, A):
+        """A_t . dg_t/dout_t: back through the scale, and the bound where there is one."""
+        with torch.enable_grad():
+            out = out.clone().requires_grad_()
+            return torch.autograd.grad(self.optimizer.write(out), out, A)[0]
+
+    def replay(self, block: slice, tape: Tape):
+        """Read a block's gradients again: x, [U, features, width], and the tape filled.
+
+        With a graph where alpha is to learn: through m and v too, from their values at
+        the window's start. None where nothing of this is needed.
+        """
+        learns = self.optimizer.config["combine"] == "softmax"
+        if self.keeps and not learns:
+            return None
+        state, xs = _part(self.start, block), []
+        if not self.keeps:
+            tape.load(state)
+        with torch.set_grad_enabled(learns):
+            for t in range(self.unroll):
+                x, running = self.optimizer.read(self.grads[t, :, block], state)
+                state = state | running
+                xs.append(x)
+                if not self.keeps:
+                    tape.step(t, x)
+            return torch.stack(xs)
+
+
+class Exact:
+    """The whole meta-gradient: autograd through everything, second derivatives too.
+
+    Simple, slow and large. Nothing is held constant inside the window: theta_s moves
+    with phi also because the gradients that the LSTM read do.
+    """
+
+    create_graph = True
+
+    def __init__(self, optimizer: LSTMOptimizer, unroll: int, coords: int):
+        self.optimizer, self.unroll, self.coords = optimizer, unroll, coords
+        self.reset()
+
+    def reset(self):
+        """A roll-out begins: the state is the initial one."""
+        self.state = self.optimizer.initial_state(self.coords)
+
+    def begin(self):
+        """A window begins: what came before is a constant."""
+        self.state = {name: part.detach() for name, part in self.state.items()}
+        self.losses = []
+
+    def see(self, t: int, losses, sources, target):
+        """The losses [batch] and gradients at theta_t, with their graph where t > 0."""
+        self.grads = sources if t < self.unroll else sources.detach()
+        if t:
+            self.losses.append(losses.sum())
+
+    def boundary(self) -> Float[Tensor, "sources coords"]:
+        """The gradients at theta_b, which the next window reads first."""
+        return self.grads
+
+    def go_on(self, boundary, state: State):
+        """Take up the boundary's gradients and the state that another run left."""
+        self.grads, self.state = boundary, state
+
+    def step(self, t: int) -> Float[Tensor, "coords"]:
+        """The update g_t, with its graph."""
+        update, self.state = self.optimizer(self.grads, self.state)
+        return update
+
+    def backward(self, w: Float[Tensor, "unroll"]):
+        """Add dL/dphi to every weight's ``.grad``; L = sum over s of w_s f_s(theta_s)."""
+        (w @ torch.stack(self.losses)).backward()
+
+
+def suffix_sum(terms: Float[Tensor, "unroll coords"]):
+    """A[t] = sum over s >= t of terms[s]: the running sum from the end.
+
+    >>> suffix_sum(torch.tensor([[1.0], [2.0], [3.0]])).T
+    tensor([[6., 5., 3.]])
+    """
+    return terms.flip(0).cumsum(0).flip(0)
+
+
+def _part(state: State, block: slice) -> State:
+    """The columns of a block, as views."""
+    return {name: part[..., block] for name, part in state.items()}
+
+
+def _default(table, value, weight):
+    return table.get(weight.device.type, table["cpu"]) if value is None else value
+
+
+def _check(block_size, memory_budget, column):
+    if block_size < 1:
+        raise ValueError(
+            f"block_size={block_size}: a block needs at least 1 coordinate."
+        )
+    if memory_budget < column:
+        raise ValueError(
+            f"memory_budget={memory_budget:g} bytes is below what one coordinate needs "
+            f"in a window, {column:,} bytes. Raise it, or lower unroll."
+        )
