@@ -136,7 +136,7 @@ class Engine:
                 torch.autograd.backward(x, d_x)
 
     def through_write(self, out, A):
-        """A_t . dg_t/dout_t: back through the scale, and the bound where there is one."""
+        """A_t . dg_t/dout_t: back through the scale, and the bound if there is one."""
         with torch.enable_grad():
             out = out.clone().requires_grad_()
             return torch.autograd.grad(self.optimizer.write(out), out, A)[0]
@@ -205,7 +205,7 @@ class Exact:
         return update
 
     def backward(self, w: Float[Tensor, "unroll"]):
-        """Add dL/dphi to every weight's ``.grad``; L = sum over s of w_s f_s(theta_s)."""
+        """Add dL/dphi to every weight's ``.grad``, L being sum_s w_s f_s(theta_s)."""
         (w @ torch.stack(self.losses)).backward()
 
 

@@ -80,4 +80,3 @@ def restore(path, trainer, recipe: dict) -> Log:
     log = Log(**numbers.pop("log"))
     trainer.restore(tensors, numbers)
     return log
-

@@ -26,6 +26,7 @@ import time
 import torch
 from tqdm.auto import tqdm
 
+from l2o_kit.arguments import check_arguments, check_theta, move, one_device
 from l2o_kit.data import stream
 from l2o_kit.engine import Engine, Exact
 from l2o_kit.log import Log, MetaTrainingDiverged
@@ -50,7 +51,7 @@ class Trainer:
                  discount=1.0, batch, seed=0, second_derivatives=False,
                  **engine):  # fmt: skip
         self.optimizer, self.optimizee = optimizer, optimizee
-        self.weight = _one_device(optimizer)
+        self.weight = one_device(optimizer)
         self.horizon, self.unroll, self.batch = horizon, unroll, batch
         powers = [discount ** (unroll - 1 - t) for t in range(unroll)]
         self.w = self.weight.new_tensor(powers).detach()  # w_s, s = a+1..b
@@ -97,7 +98,7 @@ class Trainer:
         self.problem = self.optimizee.sample(
             self.batch, self.problems, self.weight.dtype
         )
-        _check_theta(self.problem.theta0, self.weight)
+        check_theta(self.problem.theta0, self.weight)
         if self.weight.device.type != "cpu":
             self.problem = self.problem.to(self.weight.device)
 
@@ -113,7 +114,7 @@ class Trainer:
         return torch.stack(losses)
 
     def look(self, t: int, create_graph: bool):
-        """Loss and gradients at theta_t, on a fresh minibatch; returns the mean loss."""
+        """Take the gradients at theta_t, on a fresh minibatch; returns the loss."""
         minibatch = self.problem.minibatch(self.minibatches)
         losses, sources, target = self.problem.value_and_grads(
             self.theta, minibatch, create_graph
@@ -214,11 +215,8 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
 
     Example: ``meta_train(LSTMOptimizer(), Quadratic(), seconds=60, batch=64, lr=3e-3)``
     """
-    _check(meta_steps, seconds, horizon, unroll, batch)
-    first, last = lr if isinstance(lr, tuple) else (lr, lr)
-    if min(first, last) <= 0:
-        raise ValueError(f"lr={lr}: it must be above 0.")
-    _move(optimizer, device)
+    check_arguments(meta_steps, seconds, horizon, unroll, batch, lr)
+    move(optimizer, device)
     recipe = {"optimizer": optimizer.config, "optimizee": repr(optimizee),
               "meta_steps": meta_steps, "seconds": seconds, "horizon": horizon,
               "unroll": unroll, "discount": discount, "batch": batch, "lr": lr,
@@ -230,6 +228,12 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
     log = restore(resume, trainer, recipe) if resume is not None else Log(unroll)
     checkpoints = Checkpoints(checkpoint, checkpoint_seconds, recipe)
     checkpoints.offer(trainer, log)  # a folder that cannot be written to shows now
+    return _run(trainer, log, checkpoints, lr, meta_steps, seconds)
+
+
+def _run(trainer, log, checkpoints, lr, meta_steps, seconds) -> Log:
+    """Windows, until the count or the clock says so."""
+    first, last = lr if isinstance(lr, tuple) else (lr, lr)
     began = time.perf_counter() - (log.seconds[-1] if log.seconds else 0)
     with tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR) as bar:
         try:
@@ -245,9 +249,9 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
         except MetaTrainingDiverged as error:
             raise MetaTrainingDiverged(
                 f"Meta-step {len(log.meta_losses) + 1} (steps {trainer.start} to "
-                f"{trainer.start + unroll} of a roll-out) was not finite. phi keeps "
-                f"its last finite values. Try a smaller lr (it was {lr}), a smaller "
-                "output_scale, or a shorter horizon.", log
+                f"{trainer.start + trainer.unroll} of a roll-out) was not finite. phi "
+                f"keeps its last finite values. Try a smaller lr (it was {lr}), a "
+                "smaller output_scale, or a shorter horizon.", log
             ) from error  # fmt: skip
     return log
 
@@ -262,64 +266,5 @@ def _show(bar, log, meta_steps) -> float:
     return position / bar.total
 
 
-def _move(optimizer, device):
-    """Bring phi to a device; refuse one that is not there."""
-    if device is None:
-        return
-    try:
-        optimizer.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device={str(device)!r} is not to be had ({str(error).splitlines()[0]}). "
-            'Use device="cpu", or leave it out.'
-        ) from None
-
-
-def _one_device(optimizer):
-    """One weight of phi; all must be on its device and real, or the rest cannot work."""
-    weights = list(optimizer.parameters())
-    devices = sorted({str(w.device) for w in weights})
-    if len(devices) > 1:
-        raise ValueError(
-            f"phi lies on several devices: {devices}. Move all of it to one, for "
-            'instance with optimizer.to("cpu").'
-        )
-    return weights[0]
-
-
-def _check_theta(theta, weight):
-    if theta.dtype != weight.dtype:
-        raise ValueError(
-            f"theta_0 is {theta.dtype} and phi is {weight.dtype}. theta moves by what "
-            "phi computes: give both the same real type (sample() is told which)."
-        )
-
-
 def _finite(tensors) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
-
-
-def _check(meta_steps, seconds, horizon, unroll, batch):
-    if (meta_steps is None) == (seconds is None):
-        raise ValueError(
-            f"Give exactly one of meta_steps and seconds; got meta_steps={meta_steps} "
-            f"and seconds={seconds}."
-        )
-    horizons = horizon if isinstance(horizon, tuple) else (horizon,)
-    numbers = {"meta_steps": meta_steps, "batch": batch, "unroll": unroll}
-    for name, value in {**numbers, "horizon": min(horizons)}.items():
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value}: it must be at least 1.")
-    if seconds is not None and not seconds > 0:
-        raise ValueError(f"seconds={seconds}: it must be above 0.")
-    for steps in horizons:
-        if steps < unroll:
-            raise ValueError(
-                f"unroll={unroll} is longer than horizon={steps}: a window cannot be "
-                "longer than its roll-out. Lower unroll."
-            )
-        if steps % unroll:
-            raise ValueError(
-                f"unroll={unroll} does not divide horizon={steps}: the last window "
-                f"would be cut. Try horizon={steps - steps % unroll}."
-            )

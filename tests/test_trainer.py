@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from l2o_kit import data
+from l2o_kit.log import MetaTrainingDiverged
 from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.log import MetaTrainingDiverged
 from l2o_kit.trainer import Trainer, meta_train
 
 OPTIMIZEES = {
