@@ -62,3 +62,11 @@ def check_theta(theta, weight):
             f"theta_0 is {theta.dtype} and phi is {weight.dtype}. theta moves by what "
             "phi computes: give both the same real type (sample() is told which)."
         )
+
+
+def same_shapes(expected: dict, tensors: dict):
+    """Refuse a tensor that is missing, or of another shape than the expected one."""
+    for name, tensor in expected.items():
+        seen = list(tensors[name].shape) if name in tensors else "missing"
+        if seen != list(tensor.shape):
+            raise ValueError(f"{name} is {seen}, expected {list(tensor.shape)}")

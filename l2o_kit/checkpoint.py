@@ -55,17 +55,24 @@ def load(name) -> LSTMOptimizer:
     """
     path = _find(name)
     tensors, header = read(path, {"config", "provenance"})
-    optimizer = LSTMOptimizer(**json.loads(header["config"]))
-    expected = {k: tuple(v.shape) for k, v in optimizer.state_dict().items()}
-    seen = {k: tuple(v.shape) for k, v in tensors.items()}
-    if seen != expected:
-        odd = sorted(set(seen.items()) ^ set(expected.items()))[:2]
+    try:
+        optimizer = _build(json.loads(header["config"]), tensors)
+        provenance = json.loads(header["provenance"])
+        expected = {k: tuple(v.shape) for k, v in optimizer.state_dict().items()}
+        seen = {k: tuple(v.shape) for k, v in tensors.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(
-            f"{path.name}: its weights do not have the shapes of {optimizer!r}; first "
-            f"differences: {odd}. It belongs to another kind of optimizer."
+            f"{path.name}: its header does not describe an optimizer ({error}). It "
+            "belongs to another version, or was made by hand."
+        ) from None
+    if seen != expected:
+        odd = sorted({name for name, _ in seen.items() ^ expected.items()})
+        raise CheckpointError(
+            f"{path.name}: its weights do not have the shapes of {optimizer!r}; they "
+            f"differ in {odd[:2]}. It belongs to another kind of optimizer."
         )
     optimizer.load_state_dict(tensors)
-    optimizer.provenance = json.loads(header["provenance"])
+    optimizer.provenance = provenance
     return optimizer
 
 
@@ -75,6 +82,15 @@ def pretrained() -> dict[str, dict]:
         p.stem: load(p.stem).provenance
         for p in sorted(PRETRAINED.glob("*.safetensors"))
     }
+
+
+def _build(config: dict, tensors: dict) -> LSTMOptimizer:
+    """An optimizer of this config, unless it is far larger than the file's weights."""
+    held = sum(tensor.numel() for tensor in tensors.values())
+    size = config["num_layers"] * config["hidden_size"] + config.get("num_sources", 1)
+    if size > held:
+        raise ValueError(f"{held} weights for a config of size {size}")
+    return LSTMOptimizer(**config)
 
 
 def _find(name) -> Path:
@@ -159,7 +175,7 @@ def _checksum(tensors, header) -> str:
         digest.update(f"{key} {header[key]}\n".encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

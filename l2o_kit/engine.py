@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from l2o_kit.arguments import same_shapes
 from l2o_kit.lstm import State, Tape
 from l2o_kit.optimizer import LSTMOptimizer
 
@@ -98,6 +99,8 @@ class Engine:
     @torch.no_grad()
     def go_on(self, boundary, state: State):
         """Take up the boundary's gradients and the state that another run left."""
+        expected = {"grads": self.boundary(), **self.state}
+        same_shapes(expected, {"grads": boundary, **state})
         self.grads[self.unroll] = boundary
         for name, value in state.items():
             self.state[name].copy_(value)

@@ -122,7 +122,7 @@ class LSTMOptimizer(nn.Module):
                 f"combine={self.config['combine']!r} has no lambdas. Only an optimizer "
                 'with combine="softmax" weighs its sources.'
             )
-        return self.alpha.softmax(0)
+        return self.alpha.detach().softmax(0)
 
     def initial_state(self, coords: int) -> State:
         """The state before the first step: zeros, named, each [..., coords]."""
@@ -139,7 +139,7 @@ class LSTMOptimizer(nn.Module):
             case "concat":
                 return grads
             case "softmax":
-                return self.lambdas[None] @ grads
+                return self.alpha.softmax(0)[None] @ grads
             case "mean_std":
                 mean = grads.mean(0, keepdim=True)
                 return torch.cat([mean, grads.std(0, correction=0, keepdim=True)])

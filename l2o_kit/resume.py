@@ -8,6 +8,7 @@ drawn is, and they are drawn again. The file is a checked safetensors file as th
 ``checkpoint.py``, written whole or not at all.
 """
 
+import copy
 import json
 import time
 from dataclasses import asdict
@@ -64,8 +65,7 @@ def restore(path, trainer, recipe: dict) -> Log:
             "had as checkpoint=, or leave resume out to start anew."
         )
     tensors, header = read(path, KEYS)
-    theirs = json.loads(header["recipe"])
-    ours = json.loads(json.dumps(recipe))
+    ours, theirs = json.loads(json.dumps(recipe)), _recipe(path, header)
     differing = [
         f"{name} is {ours.get(name)} here and {theirs.get(name)} there"
         for name in sorted(ours.keys() | theirs.keys())
@@ -76,7 +76,26 @@ def restore(path, trainer, recipe: dict) -> Log:
             f"{path.name} belongs to another training: {'; '.join(differing)}. Pass "
             "the same arguments, or leave resume out to start anew."
         )
-    numbers = json.loads(header["training"])
-    log = Log(**numbers.pop("log"))
-    trainer.restore(tensors, numbers)
+    before = copy.deepcopy(trainer.optimizer.state_dict())
+    try:
+        numbers = json.loads(header["training"])
+        log = Log(**numbers.pop("log"))
+        trainer.restore(tensors, numbers)
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        trainer.optimizer.load_state_dict(before)
+        raise CheckpointError(
+            f"{path.name} does not hold the state of this training ({error}). It "
+            "belongs to another version, or was made by hand. phi is as it was."
+        ) from None
     return log
+
+
+def _recipe(path, header) -> dict:
+    """What the file says of its training; refused where that is no record of one."""
+    try:
+        return dict(json.loads(header["recipe"]))
+    except (ValueError, TypeError):
+        raise CheckpointError(
+            f"{path.name}: its recipe cannot be read. It was made by hand, or by "
+            "another version."
+        ) from None

@@ -21,12 +21,19 @@ Left out: more machines than one.
 """
 
 import math
+import re
 import time
 
 import torch
 from tqdm.auto import tqdm
 
-from l2o_kit.arguments import check_arguments, check_theta, move, one_device
+from l2o_kit.arguments import (
+    check_arguments,
+    check_theta,
+    move,
+    one_device,
+    same_shapes,
+)
 from l2o_kit.data import stream
 from l2o_kit.engine import Engine, Exact
 from l2o_kit.log import Log, MetaTrainingDiverged
@@ -167,16 +174,21 @@ class Trainer:
                 _, k, name = key.split(".")
                 moments.setdefault(int(k), {})[name] = value
         groups = self.meta_optimizer.state_dict()["param_groups"]
+        for k, weight in enumerate(self.optimizer.parameters()):
+            if moments:
+                same_shapes({"exp_avg": weight, "exp_avg_sq": weight}, moments[k])
         self.meta_optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.problems.set_state(tensors["problems"])
-        if numbers["end"]:
+        start, end = int(numbers["start"]), int(numbers["end"])
+        if end:
             self.draw()
+            same_shapes({"theta": self.problem.theta0}, tensors)
             self.theta = tensors["theta"].to(self.weight.device)
             self.engine.go_on(tensors["grads"], {
                 k[6:]: v for k, v in tensors.items() if k.startswith("state.")
             })  # fmt: skip
         self.minibatches.set_state(tensors["minibatches"])
-        self.start, self.end = numbers["start"], numbers["end"]
+        self.start, self.end = start, end
 
     def _draw_horizon(self):
         if isinstance(self.horizon, int):
@@ -217,7 +229,7 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
     """
     check_arguments(meta_steps, seconds, horizon, unroll, batch, lr)
     move(optimizer, device)
-    recipe = {"optimizer": optimizer.config, "optimizee": repr(optimizee),
+    recipe = {"optimizer": optimizer.config, "optimizee": _name(optimizee),
               "meta_steps": meta_steps, "seconds": seconds, "horizon": horizon,
               "unroll": unroll, "discount": discount, "batch": batch, "lr": lr,
               "seed": seed, "second_derivatives": second_derivatives,
@@ -254,6 +266,11 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds) -> Log:
                 "smaller output_scale, or a shorter horizon.", log
             ) from error  # fmt: skip
     return log
+
+
+def _name(optimizee) -> str:
+    """Its repr, less the address in memory that a plain class shows."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(optimizee))
 
 
 def _show(bar, log, meta_steps) -> float:

@@ -8,8 +8,18 @@ import torch
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
-from l2o_kit.checkpoint import PRETRAINED, CheckpointError, load, pretrained, save
+from l2o_kit.checkpoint import (
+    PRETRAINED,
+    CheckpointError,
+    load,
+    pretrained,
+    read,
+    save,
+    write,
+)
+from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.trainer import meta_train
 
 
 @pytest.fixture
@@ -110,3 +120,76 @@ def test_shipped_checkpoints_are_small_and_say_where_they_come_from(name):
     provenance = pretrained()[name]
     assert provenance["recipe"] == name
     assert {"seed", "score", "date", "versions", "how", "seconds"} <= set(provenance)
+
+
+def damage(whole: bytes, generator: torch.Generator) -> bytes:
+    """One random kind of damage, at a random place."""
+
+    def draw(high):
+        return int(torch.randint(high, (), generator=generator))
+
+    length = int.from_bytes(whole[:8], "little")
+    match draw(6):
+        case 0:  # cut short
+            return whole[: draw(len(whole))]
+        case 1:  # one bit
+            place = draw(len(whole))
+            return _with(whole, place, bytes([whole[place] ^ 1 << draw(8)]))
+        case 2:  # bits of the header
+            place = 8 + draw(length)
+            return _with(whole, place, bytes([whole[place] ^ 1 << draw(8)]))
+        case 3:  # another length of the header
+            return draw(2**62).to_bytes(8, "little") + whole[8:]
+        case 4:  # a run of random bytes
+            run = bytes(draw(256) for _ in range(1 + draw(64)))
+            return _with(whole, draw(len(whole) - len(run)), run)
+        case 5:  # something more
+            return whole + bytes(1 + draw(100))
+
+
+def _with(whole, place, new):
+    return whole[:place] + new + whole[place + len(new) :]
+
+
+@pytest.mark.parametrize("kind", ["optimizer", "training"])
+def test_five_hundred_damaged_files_are_refused(kind, path):
+    optimizer = LSTMOptimizer(hidden_size=3)
+    arguments = {"meta_steps": 2, "horizon": 2, "unroll": 2, "batch": 2, "lr": 0.01}
+    if kind == "training":
+        meta_train(optimizer, Quadratic(3), checkpoint=path, **arguments)
+    whole, generator = path.read_bytes(), torch.Generator().manual_seed(1)
+    first = {k: v.clone() for k, v in optimizer.state_dict().items()}
+    for _ in range(500):
+        damaged = damage(whole, generator)
+        path.write_bytes(damaged)
+        if damaged == whole:
+            continue
+        with pytest.raises(CheckpointError):
+            if kind == "training":
+                meta_train(optimizer, Quadratic(3), resume=path, **arguments)
+            else:
+                load(path)
+    assert all(torch.equal(v, first[k]) for k, v in optimizer.state_dict().items())
+
+
+HEADERS = {
+    "a text for a number": {"hidden_size": "three"},
+    "a negative number": {"num_layers": -1},
+    "a giant": {"hidden_size": 10**9},
+    "a giant of layers": {"num_layers": 10**9},
+    "a giant of sources": {"num_sources": 10**12},
+    "an unknown word": {"preprocess": "magic"},
+    "an unknown argument": {"magic": 1},
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_lies_with_a_right_checksum(name, path):
+    tensors, header = read(path, set())
+    config = json.loads(header["config"])
+    change = HEADERS[name]
+    header["config"] = json.dumps(None if change is None else config | change)
+    write(path, tensors, header)
+    with pytest.raises(CheckpointError, match=r"does not describe|do not have"):
+        load(path)

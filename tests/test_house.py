@@ -15,10 +15,10 @@ import l2o_kit
 ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
 FLOORS = [
-    "data", "plots", "lstm", "optimizees", "optimizer", "engine", "checkpoint", "log",
-    "resume", "arguments", "trainer", "evaluate", "baselines", "recipes", "store",
-    "claims", "check", "panels.guess", "panels.sweep", "panels.base", "panels.slow",
-    "panels.race", "panels", "panels.strips",
+    "data", "plots", "lstm", "optimizees", "optimizer", "arguments", "engine",
+    "checkpoint", "log", "resume", "trainer", "evaluate", "baselines", "recipes",
+    "store", "claims", "check", "panels.guess", "panels.sweep", "panels.base",
+    "panels.slow", "panels.race", "panels", "panels.strips",
 ]  # fmt: skip
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from l2o_kit.lstm import LSTM, Tape
-from l2o_kit.optimizer import LSTMOptimizer, log_sign
+from l2o_kit.optimizer import COMBINE, FEATURES, LSTMOptimizer, log_sign
 
 
 def make(input_size=3, hidden=4, layers=2):
@@ -96,7 +97,9 @@ def test_tape_counts_its_numbers():
 
 @given(st.floats(-1e30, 1e30), st.floats(1.0, 20.0))
 def test_log_sign_equals_its_formula(gradient, p):
-    feature, sign = log_sign(torch.tensor([[gradient]]).double(), p)[:, 0].tolist()
+    feature, sign = log_sign(torch.tensor([[gradient]], dtype=torch.float64), p)[
+        :, 0
+    ].tolist()
     if abs(gradient) >= math.exp(-p):
         expected = (math.log(abs(gradient)) / p, math.copysign(1.0, gradient))
     else:
@@ -139,9 +142,81 @@ def test_seed_decides_the_initial_weights():
     )
 
 
+def combined(combine, grads):
+    rule = LSTMOptimizer(combine=combine, num_sources=len(grads))
+    if combine == "softmax":
+        with torch.no_grad():
+            rule.alpha.copy_(torch.tensor([0.0, 1.0, 2.0]))
+    return rule.combine(grads).detach()
+
+
+def test_each_way_to_combine_equals_its_formula():
+    grads = torch.randn(3, 5)
+    assert torch.equal(combined("concat", grads), grads)
+    weights = torch.tensor([1.0, math.e, math.e**2])
+    expected = (weights[:, None] * grads).sum(0) / weights.sum()
+    torch.testing.assert_close(combined("softmax", grads), expected[None])
+    expected = torch.tensor(np.stack([grads.numpy().mean(0), grads.numpy().std(0)]))
+    torch.testing.assert_close(combined("mean_std", grads), expected)
+    expected = torch.stack([grads[0], grads[1] - grads[0], grads[2] - grads[0]])
+    torch.testing.assert_close(combined("difference", grads), expected)
+
+
+@pytest.mark.parametrize("combine", COMBINE)
+@pytest.mark.parametrize("preprocess", FEATURES)
+def test_every_pair_has_an_update_for_every_coordinate(combine, preprocess):
+    rule = LSTMOptimizer(combine=combine, num_sources=3, preprocess=preprocess)
+    update, state = rule(torch.randn(3, 6), rule.initial_state(6))
+    assert update.shape == (6,) and update.isfinite().all()
+    assert state.keys() == rule.initial_state(6).keys()
+    for name, part in rule.initial_state(6).items():
+        assert state[name].shape == part.shape, name
+
+
+def test_lambdas_start_equal_and_are_the_softmax_of_alpha():
+    rule = LSTMOptimizer(combine="softmax", num_sources=4)
+    assert rule.lambdas.tolist() == [0.25] * 4
+    with torch.no_grad():
+        rule.alpha[2] = 1.0
+    assert rule.lambdas[2] == pytest.approx(math.e / (3 + math.e))
+    with pytest.raises(ValueError, match="combine='concat' has no lambdas"):
+        _ = LSTMOptimizer(num_sources=4).lambdas
+
+
+def test_normalized_inputs_equal_adams_update():
+    rule = LSTMOptimizer(preprocess="normalized").double()
+    theta = torch.zeros(6).double().requires_grad_()
+    adam = torch.optim.Adam([theta], lr=1.0, betas=(0.95, 0.95), eps=1e-8)
+    state = rule.initial_state(6)
+    for _ in range(20):
+        theta.grad = torch.randn(6).double()
+        before = theta.detach().clone()
+        adam.step()
+        x, running = rule.read(theta.grad[None], state)
+        state |= running
+        torch.testing.assert_close(x[0], before - theta.detach())
+        root = (state["v"] / (1 - state["decay"])).sqrt()
+        torch.testing.assert_close(x[1:], theta.grad / root)
+
+
+def test_a_bound_keeps_each_update_within_output_scale():
+    grads = 100 * torch.randn(50)
+    free, bound = (
+        LSTMOptimizer(output_scale=0.01, bounded=b, preprocess="identity")
+        for b in (False, True)
+    )
+    with torch.no_grad():
+        free.lstm.w_out.mul_(100), bound.lstm.w_out.mul_(100)
+    updates = [rule(grads, rule.initial_state(50))[0] for rule in (free, bound)]
+    torch.testing.assert_close(updates[1], 0.01 * (updates[0] / 0.01).tanh())
+    assert updates[0].abs().max() > 0.01 >= updates[1].abs().max()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"combine": "sum"}, "combine='sum' is not known"),
+        ({"num_sources": 0}, "num_sources=0"),
         ({"preprocess": "log"}, "preprocess='log' is not known"),
         ({"hidden_size": 0}, "hidden_size=0"),
         ({"num_layers": 0}, "num_layers=0"),

@@ -10,6 +10,7 @@ from l2o_kit.log import MetaTrainingDiverged
 from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import Trainer, meta_train
+from tests.oracle import FirstOrder
 
 OPTIMIZEES = {
     "quadratic": (lambda: Quadratic(3), "identity"),
@@ -24,44 +25,6 @@ def small(preprocess="identity"):
     return LSTMOptimizer(hidden_size=4, preprocess=preprocess).double()
 
 
-class ByAutograd:
-    """The same windows, differentiated through everything but the gradient's input."""
-
-    def __init__(self, optimizer, optimizee, unroll, horizon, discount, batch):
-        self.optimizer, self.optimizee = optimizer, optimizee
-        self.unroll, self.horizon, self.batch = unroll, horizon, batch
-        self.discount = discount
-        self.problems = data.stream(0, "meta-train problems")
-        self.minibatches = data.stream(0, "meta-train minibatches")
-        self.start = None
-
-    def window(self):
-        if self.start is None or self.start + self.unroll >= self.horizon:
-            self.start = 0
-            self.problem = self.optimizee.sample(
-                self.batch, self.problems, torch.float64
-            )
-            self.theta = self.problem.theta0
-            self.state = self.optimizer.initial_state(self.theta.numel())
-            rows = self.problem.minibatch(self.minibatches)
-            self.grad = self.problem.value_and_grad(self.theta, rows)[1]
-        else:
-            self.start += self.unroll
-        theta = self.theta.detach()
-        state = {name: part.detach() for name, part in self.state.items()}
-        meta_loss = 0
-        for t in range(self.unroll):
-            update, state = self.optimizer(self.grad.flatten(), state)
-            theta = theta + update.view_as(theta)
-            rows = self.problem.minibatch(self.minibatches)
-            weight = self.discount ** (self.unroll - 1 - t)
-            meta_loss = meta_loss + weight * self.problem.loss(theta, rows).mean()
-            self.grad = self.problem.value_and_grad(theta, rows)[1]
-        self.theta, self.state = theta, state
-        grads = torch.autograd.grad(meta_loss, list(self.optimizer.parameters()))
-        return meta_loss.item(), grads
-
-
 @pytest.mark.parametrize("name", OPTIMIZEES)
 @pytest.mark.parametrize(
     ("unroll", "horizon", "discount"),
@@ -70,15 +33,37 @@ class ByAutograd:
 def test_meta_gradient_equals_autograd(name, unroll, horizon, discount):
     make, preprocess = OPTIMIZEES[name]
     ours, theirs = small(preprocess), small(preprocess)
-    engine = Trainer(ours, make(), horizon=horizon, unroll=unroll, discount=discount,
-                     batch=2, block_size=7)  # fmt: skip
-    oracle = ByAutograd(theirs, make(), unroll, horizon, discount, batch=2)
+    same = {"horizon": horizon, "unroll": unroll, "discount": discount, "batch": 2}
+    trainer = Trainer(ours, make(), **same, block_size=7)
+    oracle = Trainer(theirs, make(), **same)
+    oracle.engine = FirstOrder(theirs, unroll, 2 * make().coords)
     for _ in range(horizon // unroll + 1):  # into the second roll-out
-        meta_loss = engine.meta_gradient()
-        expected_loss, expected = oracle.window()
-        assert meta_loss == pytest.approx(expected_loss, rel=1e-12)
-        for weight, grad in zip(ours.parameters(), expected, strict=True):
-            assert (weight.grad - grad).norm() <= 1e-9 * grad.norm()
+        meta_loss, expected = trainer.meta_gradient(), oracle.meta_gradient()
+        assert meta_loss == pytest.approx(expected, rel=1e-12)
+        for weight, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert (weight.grad - other.grad).norm() <= 1e-9 * other.grad.norm()
+
+
+def test_the_meta_loss_and_its_gradient_are_those_of_the_definition():
+    """One window by hand, without a line of the trainer or the engine."""
+    optimizer, discount, unroll = small(), 0.5, 3
+    trainer = Trainer(optimizer, Quadratic(3), unroll=unroll, horizon=6, batch=2,
+                      discount=discount)  # fmt: skip
+    problem = Quadratic(3).sample(
+        2, data.stream(0, "meta-train problems"), torch.float64
+    )
+    theta, state, meta_loss = problem.theta0, optimizer.initial_state(6), 0
+    for t in range(unroll):
+        grad = problem.value_and_grad(theta)[1].detach()
+        update, state = optimizer(grad.flatten(), state)
+        theta = theta + update.view(2, 3)
+        meta_loss = (
+            meta_loss + discount ** (unroll - 1 - t) * problem.loss(theta).mean()
+        )
+    expected = torch.autograd.grad(meta_loss, list(optimizer.parameters()))
+    assert trainer.meta_gradient() == pytest.approx(meta_loss.item(), rel=1e-12)
+    for weight, grad in zip(optimizer.parameters(), expected, strict=True):
+        assert (weight.grad - grad).norm() <= 1e-9 * grad.norm()
 
 
 def test_same_seed_same_training_and_another_seed_another():
@@ -224,3 +209,49 @@ def test_bad_arguments_say_what_to_do(arguments, message):
     arguments = {"batch": 2, "lr": 0.01, **arguments}
     with pytest.raises(ValueError, match=message):
         meta_train(small(), Quadratic(2), **arguments)
+
+
+def test_a_device_that_is_not_there():
+    with pytest.raises(ValueError, match=r"device='cuda:7' is not to be had \(.*cpu"):
+        meta_train(small(), Quadratic(2), meta_steps=1, batch=2, lr=0.1,
+                   device="cuda:7")  # fmt: skip
+    with pytest.raises(ValueError, match="device='tpx' is not to be had"):
+        meta_train(small(), Quadratic(2), meta_steps=1, batch=2, lr=0.1, device="tpx")
+
+
+def test_phi_on_several_devices():
+    optimizer = small()
+    optimizer.lstm.w_out = torch.nn.Parameter(optimizer.lstm.w_out.to("meta"))
+    with pytest.raises(ValueError, match=r"several devices: \['cpu', 'meta'\]"):
+        meta_train(optimizer, Quadratic(2), meta_steps=1, batch=2, lr=0.1)
+
+
+def test_problems_are_moved_to_where_phi_is():
+    problem = Network(mlp([64, 2, 10]), *data.digits()).sample(2, data.stream(0, "x"))
+    moved = problem.to("meta")
+    tensors = [v for v in vars(moved).values() if isinstance(v, torch.Tensor)]
+    assert len(tensors) == 5 and {t.device.type for t in tensors} == {"meta"}
+
+
+def test_integer_parameters():
+    module = mlp([64, 2, 10])
+    module.register_parameter(
+        "count", torch.nn.Parameter(torch.zeros(3).long(), requires_grad=False)
+    )
+    with pytest.raises(ValueError, match=r"'count' is torch.int64.*as a buffer"):
+        Network(module, *data.digits())
+
+    class Whole(Flat):
+        theta0 = torch.ones(1, 1).long()
+
+    with pytest.raises(ValueError, match=r"theta_0 is torch.int64 and phi is .*64"):
+        meta_train(small(), Whole(), meta_steps=1, batch=1, lr=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_everything_is_of_phis_type(dtype):
+    optimizer = LSTMOptimizer(3, preprocess="normalized").to(dtype)
+    trainer = Trainer(optimizer, Quadratic(2), batch=2)
+    trainer.window(0.01)
+    assert trainer.theta.dtype == trainer.engine.grads.dtype == dtype
+    assert {part.dtype for part in trainer.engine.state.values()} == {dtype}

@@ -1,0 +1,65 @@
+"""Oracles of the meta-gradient: autograd through the window, and sources to feed it."""
+
+import torch
+
+from l2o_kit.engine import Exact
+from l2o_kit.optimizees import Problem
+
+
+class FirstOrder(Exact):
+    """Autograd through everything but what the LSTM reads."""
+
+    def see(self, t, losses, sources, target):
+        super().see(t, losses, sources.detach(), target)
+
+
+class Sources:
+    """K random quadratics that share theta; the target is the first, or one more."""
+
+    def __init__(self, num_sources: int, clean: bool, coords: int = 3):
+        self.num_sources, self.clean, self.coords = num_sources, clean, coords
+
+    def sample(self, batch, generator, dtype=torch.float32):
+        count = self.num_sources + self.clean
+
+        def normal(*shape):
+            return torch.randn(*shape, generator=generator).to(dtype)
+
+        W = normal(count, batch, self.coords, self.coords)
+        return SourcesProblem(
+            W, normal(count, batch, self.coords), normal(batch, self.coords), self.clean
+        )
+
+
+class SourcesProblem(Problem):
+    """W [K, batch, n, n], y [K, batch, n]; with noise in y at every step."""
+
+    def __init__(self, W, y, theta0, clean):
+        self.W, self.y, self.theta0, self.clean = W, y, theta0, clean
+
+    def minibatch(self, generator):
+        noise = torch.randn(self.y.shape, generator=generator)
+        return 0.1 * noise.to(self.y.dtype)
+
+    def losses(self, theta, noise):  # [K, batch]
+        residual = torch.einsum("kbij,bj->kbi", self.W, theta) - self.y - noise
+        return residual.square().sum(2)
+
+    def value_and_grads(self, theta, minibatch=None, create_graph=False):
+        with torch.enable_grad():
+            at = theta if theta.requires_grad else theta.detach().requires_grad_()
+            losses = self.losses(at, minibatch)
+            grads = torch.stack([
+                torch.autograd.grad(loss.sum(), at, create_graph=True)[0]
+                for loss in losses
+            ])  # fmt: skip
+        loss, sources, target = losses[0], grads, None
+        if self.clean:
+            loss, sources, target = losses[-1], grads[:-1], grads[-1]
+        if create_graph:
+            return loss, sources, target
+        return (
+            loss.detach(),
+            sources.detach(),
+            target if target is None else (target.detach()),
+        )
