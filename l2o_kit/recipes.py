@@ -60,7 +60,7 @@ RECIPES = {
         (
             {"unroll": 20, "meta_steps": 400, "batch": 4, "lr": (1e-2, 3e-3)},
             {"unroll": 100, "meta_steps": 1_800, "batch": 2, "lr": (3e-3, 1e-4)},
-            {"unroll": 50, "meta_steps": 2_600, "batch": 4, "lr": (2e-3, 1e-4)},
+            {"unroll": 50, "meta_steps": 1_300, "batch": 4, "lr": (2e-3, 1e-4)},
         ),
         judged_on=32,
     ),
