@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+JAX    := .venv-jax
 STAMP  := $(VENV)/.ready
 JOBS   ?= 2
 LAB_ARGS ?=
@@ -47,8 +48,13 @@ test-nb: $(STAMP) ## only the notebooks: every cell runs, no callback fails, ver
 browser: $(STAMP) ## notebooks in a real JupyterLab, in a headless Chromium
 	$(BIN)/python -m pytest -q -s tests/browser
 
-bench: $(STAMP) ## measure speed and memory, write BENCHMARKS.md
-	$(BIN)/python tests/bench/run.py
+bench: $(STAMP) $(JAX)/.ready ## measure speed and memory, write BENCHMARKS.md (half an hour)
+	$(BIN)/python -m tests.bench.run
+
+$(JAX)/.ready: # a rival, in an environment of its own
+	$(PYTHON) -m venv $(JAX)
+	$(JAX)/bin/python -m pip install --quiet --disable-pip-version-check "jax==0.10.2"
+	@touch $@
 
 pretrained: $(STAMP) ## train every shipped optimizer anew (an hour or more)
 	$(BIN)/python -m l2o_kit.recipes
@@ -66,5 +72,5 @@ notebooks: $(STAMP) ## run the notebooks and keep their outputs
 clean: ## throw caches away
 	rm -rf .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
 
-distclean: clean ## and the environment
-	rm -rf $(VENV)
+distclean: clean ## and the environments
+	rm -rf $(VENV) $(JAX)

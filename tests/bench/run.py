@@ -7,19 +7,17 @@ measured in turn.
 import os
 import platform
 import statistics
-import sys
 import time
 from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from l2o_kit import Quadratic, pretrained
 from l2o_kit.checkpoint import PRETRAINED
 from l2o_kit.data import stream
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import Trainer
+from tests.bench import engine, growth, minute, stop
 from tests.browser import lab
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +46,7 @@ def straightforward(optimizer, optimizee, seed: int) -> int:
         meta_loss.backward()
         meta_optimizer.step()
         theta = theta.detach().requires_grad_()
-        state = tuple([part.detach() for part in parts] for parts in state)
+        state = {name: part.detach() for name, part in state.items()}
     return 1
 
 
@@ -130,11 +128,14 @@ def main():
         f"threads, Python {platform.python_version()}, "
         f"torch {torch.__version__.split('+')[0]}."
     )
-    parts = [["# Benchmarks", "", "Written by `make bench`; do not edit.", "", machine],
-             meta_training(), slider(), checkpoints()]  # fmt: skip
-    text = "\n\n".join("\n".join(part) for part in parts) + "\n"
-    (ROOT / "BENCHMARKS.md").write_text(text)
-    print(text)
+    head = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "", machine]
+    parts = [engine.tables, growth.lines, minute.lines, meta_training, stop.lines,
+             slider, checkpoints]  # fmt: skip
+    texts = ["\n".join(head)]
+    for part in parts:
+        texts.append("\n".join(part()))
+        print(texts[-1], flush=True)
+    (ROOT / "BENCHMARKS.md").write_text("\n\n".join(texts) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""How time and memory of a window grow with coordinates, unroll, sources and batch.
+
+    python -m tests.bench.growth kit '{"unroll": 50}'      one point, as JSON
+    python -m tests.bench.growth                           all of them, and the picture
+
+autograd here is the kit's own LSTM, differentiated by autograd through the window.
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import torch
+
+from l2o_kit.optimizees import Problem
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.plots import BLUE, VERMILION, new_figure, png
+from l2o_kit.trainer import Trainer
+from tests.bench import engine, rivals, sizes
+from tests.oracle import FirstOrder
+
+PICTURE = Path(__file__).parent / "growth.png"
+ONE_POINT = {"coords": 10_000, "unroll": 20, "sources": 1, "batch": None}
+SWEEPS = {
+    "coords": (1_000, 3_000, 10_000, 30_000, 100_000),
+    "unroll": (5, 10, 20, 50, 100),
+    "sources": (1, 2, 4, 8),
+    "batch": (1, 4, 16, 32),  # of digits networks, 1,510 coordinates each
+}
+
+
+class Bowl(Problem):
+    """K sources of |theta - y_k|^2: next to nothing beside the LSTM."""
+
+    def __init__(self, sources, coords):
+        self.coords, self.y = coords, torch.arange(sources).view(-1, 1, 1)
+
+    def sample(self, batch, generator, dtype):
+        self.theta0 = torch.randn(batch, self.coords, generator=generator)
+        return self
+
+    def value_and_grads(self, theta, minibatch=None, create_graph=False):
+        apart = theta - self.y
+        grads = 2 * apart if not create_graph else 2 * apart.detach()
+        return apart[0].square().sum(1), grads, None
+
+
+def trainer(coords, unroll, sources, batch) -> Trainer:
+    """A trainer of the given size."""
+    if batch:
+        return sizes.trainer("8 digits networks, 64-20-10", unroll, batch=batch)
+    optimizer = LSTMOptimizer(num_sources=sources)
+    return Trainer(optimizer, Bowl(sources, coords), unroll=unroll, horizon=5 * unroll,
+                   batch=1)  # fmt: skip
+
+
+def point(contestant: str, changed: dict) -> str:
+    """Seconds a window, and peak memory, of one contestant at one point."""
+    torch.set_num_threads(2)
+    made = trainer(**(ONE_POINT | changed))
+    coords = made.engine.coords
+    if contestant == "autograd":
+        made.engine = FirstOrder(made.optimizer, made.unroll, coords)
+    return rivals.report(made.meta_gradient, coords, 4)
+
+
+def measure() -> dict:
+    """{sweep: {contestant: [(value, seconds, GB)]}}, in turn."""
+    seen = {}
+    for name, values in SWEEPS.items():
+        seen[name] = {"kit": [], "autograd": []}
+        for value in values:
+            for contestant, points in seen[name].items():
+                run = engine.process(sys.executable, "-m", "tests.bench.growth",
+                                     contestant, json.dumps({name: value}))  # fmt: skip
+                seconds = statistics.median(run["seconds"])
+                points.append((value, seconds, run["peak"]))
+    return seen
+
+
+def draw(seen: dict):
+    """Time above, memory below; one column per sweep."""
+    figure, _ = new_figure(11.0, 5.0)
+    figure.clear()
+    axes = figure.subplots(2, len(seen), sharex="col", sharey="row")
+    for column, (name, by) in zip(axes.T, seen.items(), strict=True):
+        for contestant, points in by.items():
+            style = {"kit": (VERMILION, "o-"), "autograd": (BLUE, "s--")}[contestant]
+            for ax, key in zip(column, (1, 2), strict=True):
+                xs, ys = [p[0] for p in points], [p[key] for p in points]
+                ax.loglog(xs, ys, style[1], color=style[0], label=contestant)
+                ax.grid(True, color="#dddddd", linewidth=0.6)
+        column[1].set_xlabel("networks in the batch" if name == "batch" else name)
+    axes[0][0].set_ylabel("seconds a window")
+    axes[1][0].set_ylabel("peak memory, GB")
+    axes[0][0].legend()
+    return figure
+
+
+def lines() -> list[str]:
+    """The section of BENCHMARKS.md; writes the picture."""
+    seen = measure()
+    PICTURE.write_bytes(png(draw(seen)))
+    rows = [
+        f"| {name} | {value:,} | {k_s:.3f} | {a_s:.3f} | {k_m:.2f} | {a_m:.2f} |"
+        for name, by in seen.items()
+        for (value, k_s, k_m), (_, a_s, a_m) in zip(*by.values(), strict=True)
+    ]
+    return [
+        "## How it grows", "",
+        "![Seconds and peak memory of a window against coordinates, unroll, sources "
+        "and batch: autograd takes more of both, and its memory grows with every one "
+        "of them](tests/bench/growth.png)", "",
+        "10,000 coordinates, unroll 20, one source, but for what is varied; batch is "
+        "of digits networks. autograd is the kit's LSTM, differentiated by autograd. "
+        "The kit keeps what the LSTM computed up to 0.5 GB; beyond, memory is flat but "
+        "for the gradients and the state, and time rises by a third or so.", "",
+        "| varied | to | kit, s | autograd, s | kit, GB | autograd, GB |",
+        "|---|---|---|---|---|---|", *rows,
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(point(sys.argv[1], json.loads(sys.argv[2])))
+    else:
+        print("\n".join(lines()))
