@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 
-from l2o_kit.optimizees import Problem
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.plots import BLUE, VERMILION, new_figure, png
 from l2o_kit.trainer import Trainer
@@ -30,29 +29,13 @@ SWEEPS = {
 }
 
 
-class Bowl(Problem):
-    """K sources of |theta - y_k|^2: next to nothing beside the LSTM."""
-
-    def __init__(self, sources, coords):
-        self.coords, self.y = coords, torch.arange(sources).view(-1, 1, 1)
-
-    def sample(self, batch, generator, dtype):
-        self.theta0 = torch.randn(batch, self.coords, generator=generator)
-        return self
-
-    def value_and_grads(self, theta, minibatch=None, create_graph=False):
-        apart = theta - self.y
-        grads = 2 * apart if not create_graph else 2 * apart.detach()
-        return apart[0].square().sum(1), grads, None
-
-
 def trainer(coords, unroll, sources, batch) -> Trainer:
     """A trainer of the given size."""
     if batch:
         return sizes.trainer("8 digits networks, 64-20-10", unroll, batch=batch)
     optimizer = LSTMOptimizer(num_sources=sources)
-    return Trainer(optimizer, Bowl(sources, coords), unroll=unroll, horizon=5 * unroll,
-                   batch=1)  # fmt: skip
+    bowl = sizes.Bowl(sources, coords)
+    return Trainer(optimizer, bowl, unroll=unroll, horizon=5 * unroll, batch=1)
 
 
 def point(contestant: str, changed: dict) -> str:

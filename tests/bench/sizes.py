@@ -3,7 +3,7 @@
 import torch
 
 from l2o_kit import data
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import Trainer
 
@@ -14,7 +14,27 @@ NETWORKS = {  # name: layer sizes, networks side by side
     "784-256-10": ([784, 256, 10], 1),
     "784-1258-10": ([784, 1258, 10], 1),
 }
-SIZES = ["128 quadratics of 10", *NETWORKS]
+ALONE = "gradients that cost nothing"
+SIZES = ["128 quadratics of 10", *NETWORKS, ALONE]
+
+
+class Bowl(Problem):
+    """K sources of |theta - y_k|^2: next to nothing beside the LSTM."""
+
+    def __init__(self, sources, coords):
+        self.coords, self.y = coords, torch.arange(sources).view(-1, 1, 1)
+
+    def sample(self, batch, generator, dtype):
+        self.theta0 = torch.randn(batch, self.coords, generator=generator)
+        return self
+
+    def loss(self, theta, minibatch=None):
+        return (theta - self.y[0]).square().sum(1)
+
+    def value_and_grads(self, theta, minibatch=None, create_graph=False):
+        apart = theta - self.y
+        grads = 2 * apart if not create_graph else 2 * apart.detach()
+        return apart[0].square().sum(1), grads, None
 
 
 def optimizee(layers):
@@ -29,8 +49,11 @@ def optimizee(layers):
 def trainer(name: str, unroll: int = UNROLL, **arguments) -> Trainer:
     """The kit's trainer for a size; every rival does the work of its windows."""
     arguments = {"unroll": unroll, "horizon": 5 * unroll, **arguments}
+    if name == ALONE:
+        return Trainer(LSTMOptimizer(), Bowl(1, 12_000), batch=1, **arguments)
     if name not in NETWORKS:
         return Trainer(LSTMOptimizer(preprocess="identity"), Quadratic(),
                        batch=128, **arguments)  # fmt: skip
     layers, batch = NETWORKS[name]
-    return Trainer(LSTMOptimizer(), optimizee(layers), batch=batch, **arguments)
+    arguments = {"batch": batch, **arguments}
+    return Trainer(LSTMOptimizer(), optimizee(layers), **arguments)

@@ -21,7 +21,7 @@ print(time.perf_counter() - sent[0])
 """
 
 
-def lines(times: int = 10) -> list[str]:
+def lines(times: int = 7) -> list[str]:
     """The section of BENCHMARKS.md."""
     seen = [
         float(subprocess.run([sys.executable, "-c", PROGRAM], check=True, text=True,
