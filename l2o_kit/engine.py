@@ -29,7 +29,7 @@ from l2o_kit.lstm import State, Tape
 from l2o_kit.optimizer import LSTMOptimizer
 
 # Coordinates in a block: enough that one operation outlasts the call to it.
-BLOCK_SIZE = {"cpu": 4096, "cuda": 2**18}
+BLOCK_SIZE = {"cpu": 8192, "cuda": 2**18}
 # Bytes for what the LSTM computed in a window.
 MEMORY_BUDGET = {"cpu": 512e6, "cuda": 8e9}
 
@@ -68,11 +68,17 @@ class Engine:
         )  # what the LSTM reads
         self.targets = None  # [U, coords], where the target is none of the sources
         self.out = weight.new_zeros(1, width * count)
-        self.reset()
+        self.state = optimizer.initial_state(width * count)
+        # views of all these, made once: a block's state, gradients and outputs
+        self.states = [_part(self.state, block) for block in self.blocks]
+        self.reads = [[g[:, block] for block in self.blocks] for g in self.grads]
+        self.outs = [self.out[:, block] for block in self.blocks]
 
+    @torch.no_grad()
     def reset(self):
         """A roll-out begins: the state is the initial one."""
-        self.state = self.optimizer.initial_state(self.out.shape[1])
+        for name, value in self.optimizer.initial_state(1).items():
+            self.state[name].copy_(value.expand_as(self.state[name]))
 
     @torch.no_grad()
     def begin(self):
@@ -80,8 +86,8 @@ class Engine:
         self.start = {name: part.clone() for name, part in self.state.items()}
         self.grads[0] = self.grads[self.unroll]
         if self.keeps:
-            for tape, block in zip(self.tapes, self.blocks, strict=True):
-                tape.load(_part(self.start, block))
+            for tape, state in zip(self.tapes, self.states, strict=True):
+                tape.load(state)
 
     @torch.no_grad()
     def see(self, t: int, losses, sources: Float[Tensor, "sources coords"], target):
@@ -108,18 +114,17 @@ class Engine:
     @torch.no_grad()
     def step(self, t: int) -> Float[Tensor, "coords"]:
         """The update g_t."""
-        for k, block in enumerate(self.blocks):
-            state = _part(self.state, block)
-            x, running = self.optimizer.read(self.grads[t, :, block], state)
+        for k, (state, out) in enumerate(zip(self.states, self.outs, strict=True)):
+            x, running = self.optimizer.read(self.reads[t][k], state)
             for name, value in running.items():
                 state[name].copy_(value)
             if self.keeps:
-                self.out[:, block] = self.tapes[k].step(t, x)
+                out.copy_(self.tapes[k].step(t, x))
                 if t == self.unroll - 1:
                     self.tapes[k].store(state)
             else:
                 self.one_step.load(state)
-                self.out[:, block] = self.one_step.step(0, x)
+                out.copy_(self.one_step.step(0, x))
                 self.one_step.store(state)
         return self.optimizer.write(self.out[0, : self.coords])
 
@@ -202,7 +207,9 @@ class Exact:
 
     def go_on(self, boundary, state: State):
         """Take up the boundary's gradients and the state that another run left."""
-        self.grads, self.state = boundary, state
+        device = self.optimizer.lstm.w_out.device
+        self.grads = boundary.to(device)
+        self.state = {name: part.to(device) for name, part in state.items()}
 
     def step(self, t: int) -> Float[Tensor, "coords"]:
         """The update g_t, with its graph."""

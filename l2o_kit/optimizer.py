@@ -49,10 +49,9 @@ def log_sign(grads: Float[Tensor, "... channels coords"], p: float = 10.0):
     >>> log_sign(torch.tensor([[1.0, -0.1, 0.0]]), p=10.0).tolist()[1]
     [1.0, -1.0, 0.0]
     """
-    size = grads.abs()
-    readable = size >= math.exp(-p)
-    logs = torch.where(readable, size.clamp(min=math.exp(-p)).log() / p, -1.0)
-    signs = torch.where(readable, grads.sign(), math.exp(p) * grads)
+    # subtle: the two limits make the branches; log(e^-p) / p is -1
+    logs = grads.abs().clamp(min=math.exp(-p)).log() / p
+    signs = (math.exp(p) * grads).clamp(-1, 1)
     return torch.cat([logs, signs], -2)
 
 
@@ -184,7 +183,11 @@ class LSTMOptimizer(nn.Module):
         return sum(w.numel() for w in self.parameters())
 
     def extra_repr(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
+        plain = {"combine": "concat", "num_sources": 1, "bounded": False}
+        shown = ", ".join(
+            f"{name}={value!r}" for name, value in self.config.items()
+            if name not in plain or value != plain[name]
+        )  # fmt: skip
         return f"{shown}  # phi: {self.num_weights:,} weights"
 
     def __repr__(self):

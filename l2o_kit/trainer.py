@@ -81,12 +81,13 @@ class Trainer:
         losses = self.roll_out()  # f_s(theta_s), s = a+1..b, means over the batch
         self.optimizer.zero_grad()
         self.engine.backward(self.w / self.batch)
+        # an infinite gradient can hide in a saturated LSTM
         return float(self.w @ losses) if self.finite else math.nan
 
     def begin_window(self):
         """Carry on from the last window, or draw new problems for a new roll-out."""
         self.start += self.unroll
-        self.finite = True  # an infinite gradient can hide in a saturated LSTM
+        self.finite = torch.tensor(True, device=self.weight.device)
         if self.start < self.end:
             self.engine.begin()
             return
@@ -126,9 +127,8 @@ class Trainer:
         losses, sources, target = self.problem.value_and_grads(
             self.theta, minibatch, create_graph
         )
-        if t == 0:
-            self.optimizer.check_sources(len(sources))
-            self.finite = bool(sources.isfinite().all())
+        self.optimizer.check_sources(len(sources))
+        self.finite = self.finite & sources.isfinite().all()
         target = None if target is None else target.flatten()
         self.engine.see(t, losses, sources.flatten(1), target)
         return losses.detach().mean()

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from l2o_kit import data, engine
@@ -81,6 +81,8 @@ def test_equals_autograd_on_its_own_trajectory(
 def test_float32_equals_float64_on_a_stored_trajectory(
     rule, clean, keeps, block, scale, seed
 ):
+    # gradients of thousands, unprepared, saturate the gates: 1 - sigmoid is then lost
+    assume(scale <= 1 or rule["preprocess"] != "identity")
     generator = torch.Generator().manual_seed(seed)
     coords, K = 7, rule["num_sources"]
     grads = scale * torch.randn(UNROLL + 1, K, coords, generator=generator)

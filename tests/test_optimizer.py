@@ -110,7 +110,7 @@ def test_log_sign_equals_its_formula(gradient, p):
 def test_log_sign_on_zero_tiny_huge_infinite_and_nan():
     grads = torch.tensor([0.0, 1e-38, -1e38, math.exp(-10.0), math.inf, math.nan])
     features = log_sign(grads[None], 10.0)
-    assert features[:, 0].tolist() == [-1.0, 0.0]
+    assert features[:, 0].tolist() == pytest.approx([-1.0, 0.0], rel=1e-6)
     assert features[:, :4].isfinite().all()
     assert features[0, 2] == pytest.approx(8.7498, rel=1e-4) and features[1, 2] == -1
     assert features[0, 4] == math.inf  # never clamped
@@ -230,3 +230,5 @@ def test_bad_arguments(arguments, message):
 def test_repr_teaches():
     assert "preprocess='log_sign'" in repr(LSTMOptimizer())
     assert "5,141 weights" in repr(LSTMOptimizer())
+    assert "num_sources" not in repr(LSTMOptimizer())
+    assert "num_sources=3" in repr(LSTMOptimizer(num_sources=3))

@@ -10,7 +10,7 @@ from l2o_kit.log import MetaTrainingDiverged
 from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import Trainer, meta_train
-from tests.oracle import FirstOrder
+from tests.oracle import FirstOrder, Sources
 
 OPTIMIZEES = {
     "quadratic": (lambda: Quadratic(3), "identity"),
@@ -167,6 +167,26 @@ def test_an_infinite_first_gradient_is_not_hidden_by_a_saturated_lstm():
 
     with pytest.raises(MetaTrainingDiverged, match="Meta-step 1 "):
         meta_train(small("log_sign"), Steep(), meta_steps=2, horizon=2, unroll=2,
+                   batch=1, lr=0.01)  # fmt: skip
+
+
+def test_an_infinite_source_is_not_hidden_by_a_target_that_is_finite():
+    class Broken(Sources):
+        def sample(self, batch, generator, dtype):
+            problem = super().sample(batch, generator, dtype)
+            problem.seen, real = [], problem.value_and_grads
+
+            def value_and_grads(*arguments):
+                loss, sources, target = real(*arguments)
+                problem.seen.append(1)
+                return loss, sources / (len(problem.seen) != 3), target
+
+            problem.value_and_grads = value_and_grads
+            return problem
+
+    optimizer = LSTMOptimizer(num_sources=2).double()
+    with pytest.raises(MetaTrainingDiverged, match="Meta-step 1 "):
+        meta_train(optimizer, Broken(2, clean=True), meta_steps=2, horizon=8, unroll=4,
                    batch=1, lr=0.01)  # fmt: skip
 
 
