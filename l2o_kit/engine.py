@@ -137,7 +137,7 @@ class Engine:
         grads = self.grads[:, 0] if self.targets is None else self.targets
         for k, block in enumerate(self.blocks):
             A = suffix_sum(w[:, None] * grads[1:, block])  # [U, width]
-            # subtle: processors take 100 times as long for products of almost nothing
+            # subtle: processors take many times as long for products of almost nothing
             A[A.abs() < 1e18 * torch.finfo(A.dtype).tiny] = 0
             tape = self.tapes[k if self.keeps else 0]
             x = self.replay(block, tape)

@@ -93,12 +93,12 @@ def lines() -> list[str]:
     return [
         "## How it grows", "",
         "![Seconds and peak memory of a window against coordinates, unroll, sources "
-        "and batch: autograd takes more of both, and its memory grows with every one "
-        "of them](tests/bench/growth.png)", "",
+        "and batch, for the kit and for autograd; the table below has the numbers]"
+        "(tests/bench/growth.png)", "",
         "10,000 coordinates, unroll 20, one source, but for what is varied; batch is "
-        "of digits networks. autograd is the kit's LSTM, differentiated by autograd. "
-        "The kit keeps what the LSTM computed up to 0.5 GB; beyond, memory is flat but "
-        "for the gradients and the state, and time rises by a third or so.", "",
+        "of digits networks. autograd is the kit's own LSTM, differentiated by "
+        "autograd. The kit keeps what the LSTM computed up to 0.5 GB, and beyond that "
+        "computes it twice.", "",
         "| varied | to | kit, s | autograd, s | kit, GB | autograd, GB |",
         "|---|---|---|---|---|---|", *rows,
     ]  # fmt: skip
