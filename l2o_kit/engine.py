@@ -29,7 +29,9 @@ from l2o_kit.lstm import State, Tape
 from l2o_kit.optimizer import LSTMOptimizer
 
 # Coordinates in a block: enough that one operation outlasts the call to it.
-BLOCK_SIZE = {"cpu": 8192, "cuda": 2**18}
+BLOCK_SIZE = {"cpu": 4096, "cuda": 2**18}
+# A block's width is a multiple of this: rows then begin where vector units like it.
+ALIGNED = 64
 # Bytes for what the LSTM computed in a window.
 MEMORY_BUDGET = {"cpu": 512e6, "cuda": 8e9}
 
@@ -56,13 +58,16 @@ class Engine:
         _check(block_size, memory_budget, column)
         self.optimizer, self.unroll, self.coords = optimizer, unroll, coords
         self.keeps = coords * column <= memory_budget
-        widest = min(block_size, coords, int(memory_budget // column))
-        count = -(-coords // widest)
-        width = -(-coords // count)  # equal blocks; the last few columns may be padding
+        widest = min(block_size, int(memory_budget // column))
+        width = _even_width(coords, widest)  # the end of the last block may be padding
+        count = -(-coords // width)
         self.blocks = [slice(k * width, (k + 1) * width) for k in range(count)]
-        tapes = count if self.keeps else 1
-        self.tapes = [Tape(optimizer.lstm, unroll, width) for _ in range(tapes)]
-        self.one_step = None if self.keeps else Tape(optimizer.lstm, 1, width)
+        tape = Tape(optimizer.lstm, unroll, width)
+        if self.keeps:
+            more = [Tape(optimizer.lstm, unroll, width) for _ in self.blocks[1:]]
+            self.tapes = [tape, *more]
+        else:  # one tape, which every block fills anew before it goes back
+            self.tape, self.tapes = tape, [tape.forgetful() for _ in self.blocks]
         self.grads = weight.new_zeros(
             unroll + 1, optimizer.num_sources, width * count
         )  # what the LSTM reads
@@ -85,9 +90,8 @@ class Engine:
         """A window begins where the last one ended."""
         self.start = {name: part.clone() for name, part in self.state.items()}
         self.grads[0] = self.grads[self.unroll]
-        if self.keeps:
-            for tape, state in zip(self.tapes, self.states, strict=True):
-                tape.load(state)
+        for tape, state in zip(self.tapes, self.states, strict=True):
+            tape.load(state)
 
     @torch.no_grad()
     def see(self, t: int, losses, sources: Float[Tensor, "sources coords"], target):
@@ -118,14 +122,9 @@ class Engine:
             x, running = self.optimizer.read(self.reads[t][k], state)
             for name, value in running.items():
                 state[name].copy_(value)
-            if self.keeps:
-                out.copy_(self.tapes[k].step(t, x))
-                if t == self.unroll - 1:
-                    self.tapes[k].store(state)
-            else:
-                self.one_step.load(state)
-                out.copy_(self.one_step.step(0, x))
-                self.one_step.store(state)
+            out.copy_(self.tapes[k].step(t, x))
+            if t == self.unroll - 1:
+                self.tapes[k].store(state)
         return self.optimizer.write(self.out[0, : self.coords])
 
     @torch.no_grad()
@@ -139,7 +138,7 @@ class Engine:
             A = suffix_sum(w[:, None] * grads[1:, block])  # [U, width]
             # subtle: processors take many times as long for products of almost nothing
             A[A.abs() < 1e18 * torch.finfo(A.dtype).tiny] = 0
-            tape = self.tapes[k if self.keeps else 0]
+            tape = self.tapes[k] if self.keeps else self.tape
             x = self.replay(block, tape)
             d_x = tape.backward(self.through_write(tape.out[:, 0], A))
             if x is not None and x.requires_grad:
@@ -233,6 +232,13 @@ def suffix_sum(terms: Float[Tensor, "unroll coords"]):
 def _part(state: State, block: slice) -> State:
     """The columns of a block, as views."""
     return {name: part[..., block] for name, part in state.items()}
+
+
+def _even_width(coords, widest):
+    """A width of at most ``widest`` that cuts the coordinates into equal blocks."""
+    lanes = ALIGNED if widest >= ALIGNED else 1
+    count = -(-coords // (widest // lanes * lanes))
+    return -(-coords // (count * lanes)) * lanes
 
 
 def _default(table, value, weight):

@@ -28,6 +28,14 @@ class Log:
     seconds: list[float] = field(default_factory=list)
     interrupted: bool = False
 
+    def interrupt(self):
+        """Mark the run as stopped; drop an entry that the stop cut in the middle."""
+        self.interrupted = True
+        lists = self.meta_losses, self.starts, self.seconds
+        whole = min(map(len, lists))
+        for entries in lists:
+            del entries[whole:]
+
     def rollouts(self) -> list[float]:
         """Mean loss per step of each finished or running roll-out, in order."""
         sums, steps = [], []

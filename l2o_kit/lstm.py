@@ -21,6 +21,7 @@ Left out: peepholes, dropout, and one bias of the two that ``nn.LSTM`` keeps.
 """
 
 import math
+from copy import copy
 from types import SimpleNamespace
 
 import torch
@@ -93,6 +94,9 @@ class Tape:
     ``steps`` steps of ``coords`` columns: most of the time would else go into that.
     ``cells[t][k]`` names what step t of layer k reads and writes, parts of the buffers;
     ``d[k]`` names the derivatives of what a cell of layer k holds.
+
+    ``forgetful()`` makes a tape that holds the state only, each step over the last:
+    it has no way back.
     """
 
     def __init__(self, lstm: LSTM, steps: int, coords: int):
@@ -111,18 +115,28 @@ class Tape:
         self.tanh_c = [buffers(steps, hidden) for _ in sizes]
         for z in self.z:
             z[:, -1] = 1
-        self.cells = [
-            [self._cell(t, k, n) for k, n in enumerate(sizes)] for t in range(steps)
-        ]
+        self.cells = [self._cells(t, t + 1) for t in range(steps)]
         self.d = [self._derivatives(n) for n in sizes]
         self.d_x = buffers(steps, lstm.input_size)
 
-    def _cell(self, t, k, inputs):
+    def forgetful(self) -> "Tape":
+        """A tape with a state of its own, which borrows all else from this one."""
+        tape = copy(self)
+        tape.z = [torch.ones_like(z[:1]) for z in self.z]
+        tape.c = [torch.empty_like(c[:1]) for c in self.c]
+        tape.cells = [tape._cells(0, 0)] * self.steps
+        return tape
+
+    def _cells(self, t, after):
+        """Step t of every layer; the state after it goes to the given place."""
+        return [self._cell(k, n, t, after) for k, n in enumerate(self.lstm.inputs())]
+
+    def _cell(self, k, inputs, t, after):
         cut, gates = 3 * self.lstm.hidden_size, self.gates[k][t]
         i, f, o, g = gates.chunk(4)
         return SimpleNamespace(
-            W=self.W[k], z=self.z[k][t], x=self.z[k][t, :inputs], z_T=self.z[k][t].T,
-            h_next=self.z[k][t + 1, inputs:-1], c=self.c[k][t], c_next=self.c[k][t + 1],
+            W=self.W[k], z=self.z[k][t], x=self.z[k][t, :inputs],
+            h_next=self.z[k][after, inputs:-1], c=self.c[k][t], c_next=self.c[k][after],
             tanh_c=self.tanh_c[k][t], gates=gates, sigmoids=gates[:cut],
             i=i, f=f, o=o, g=g,
         )  # fmt: skip
@@ -135,6 +149,7 @@ class Tape:
         return SimpleNamespace(
             z=z, x=z[:inputs], h=z[inputs:-1], c=torch.empty_like(i),
             gates=gates, sigmoids=gates[: 3 * hidden], i=i, f=f, o=o, g=g,
+            gates_T=gates.T, W_T=self.out.new_empty(len(z), 4 * hidden),
         )  # fmt: skip
 
     @staticmethod
@@ -178,12 +193,11 @@ class Tape:
         Returns the derivative with respect to the inputs, [steps, features, coords].
         """
         lstm, w_out_T = self.lstm, self.w_out.T
-        d_W = [_grad(W) for W in lstm.W]
         h_top = self.z[-1][1:, lstm.inputs()[-1] : -1]
         _grad(lstm.w_out).add_((d_out[:, None] @ h_top.mT).sum(0))
         _grad(lstm.b_out).add_(d_out.sum())
         for d in self.d:
-            d.h.zero_(), d.c.zero_()
+            d.h.zero_(), d.c.zero_(), d.W_T.zero_()
         last = len(self.d) - 1
         d_outs, d_xs = d_out.split(1), self.d_x.unbind()
         for t in reversed(range(self.steps)):
@@ -191,11 +205,13 @@ class Tape:
             for k in range(last, -1, -1):
                 cell, d = self.cells[t][k], self.d[k]
                 self._cell_backward(cell, d)
-                d_W[k].addmm_(d.gates, cell.z_T)
+                d.W_T.addmm_(cell.z, d.gates_T)  # this way round: half the time
                 torch.mm(self.W_T[k], d.gates, out=d.z)  # d.h, a part of it, is ready
                 if k:
                     self.d[k - 1].h.add_(d.x)
             d_xs[t].copy_(d.x)
+        for W, d in zip(lstm.W, self.d, strict=True):
+            _grad(W).add_(d.W_T.T)
         return self.d_x
 
     @staticmethod

@@ -65,6 +65,11 @@ class Trainer:
         self.problems = stream(seed, "meta-train problems")
         self.minibatches = stream(seed, "meta-train minibatches")
         self.meta_optimizer = torch.optim.Adam(optimizer.parameters())
+        if second_derivatives and engine:
+            raise ValueError(
+                f"{', '.join(engine)}: the exact path keeps everything and has no "
+                "blocks. Leave it out, or second_derivatives=False."
+            )
         kind = Exact if second_derivatives else Engine
         self.engine = kind(optimizer, unroll, batch * optimizee.coords, **engine)
         self.start, self.end = 0, 0  # of this window; of this roll-out
@@ -255,7 +260,7 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds) -> Log:
                 done = _show(bar, log, meta_steps)
                 checkpoints.offer(trainer, log, last=done >= 1)
         except KeyboardInterrupt:
-            log.interrupted = True
+            log.interrupt()
         except MetaTrainingDiverged as error:
             raise MetaTrainingDiverged(
                 f"Meta-step {len(log.meta_losses) + 1} (steps {trainer.start} to "

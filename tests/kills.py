@@ -11,10 +11,12 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from l2o_kit import checkpoint, resume
 from l2o_kit.optimizees import Quadratic
@@ -56,6 +58,8 @@ def ended(child: int) -> bool:
 def main(kills: int, seed: int = 0) -> str:
     """Do it; raises AssertionError where anything is lost."""
     torch.set_num_threads(1)  # a fork has none of its parent's threads
+    tqdm.monitor_interval = 0  # no thread that may hold a lock while we fork
+    tqdm.set_lock(threading.RLock())  # not one that a killed child would keep for all
     rng, cut = random.Random(seed), 0
     with tempfile.TemporaryDirectory() as folder:
         reference, result = Path(folder) / "whole.safetensors", Path(folder) / "end"

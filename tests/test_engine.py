@@ -170,9 +170,24 @@ def test_second_derivatives_make_a_difference():
 
 
 def test_blocks_are_equal_and_cover_every_coordinate():
-    machine = Engine(LSTMOptimizer(), 2, 1001, block_size=100)
-    assert len(machine.blocks) == 11 and machine.blocks[-1].stop >= 1001
-    assert {block.stop - block.start for block in machine.blocks} == {91}
+    for widest, count, width in ((100, 16, 64), (50, 21, 48), (600, 2, 512)):
+        machine = Engine(LSTMOptimizer(), 2, 1001, block_size=widest)
+        assert len(machine.blocks) == count and machine.blocks[-1].stop >= 1001
+        assert {block.stop - block.start for block in machine.blocks} == {width}
+
+
+def test_almost_nothing_counts_as_nothing():
+    """Where A is below 1e-20, products of it would take many times as long."""
+    machine = Engine(LSTMOptimizer(seed=1), 2, 3)
+    machine.begin()
+    for t, size in enumerate((1.0, 1.0, 1e-25)):
+        machine.see(t, None, torch.full((1, 3), size), None)
+        if t < 2:
+            machine.step(t)
+    seen = []
+    machine.through_write = lambda out, A: seen.append(A.clone()) or torch.zeros_like(A)
+    machine.backward(torch.ones(2))
+    assert (seen[0][0, :3] == 1).all() and (seen[0][1] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -188,6 +203,12 @@ def test_blocks_are_equal_and_cover_every_coordinate():
 def test_bad_arguments_say_what_to_do(arguments, message):
     with pytest.raises(ValueError, match=message):
         Engine(LSTMOptimizer(), 20, 10, **arguments)
+
+
+def test_the_exact_path_has_no_blocks():
+    with pytest.raises(ValueError, match=r"block_size: the exact path .* Leave it out"):
+        Trainer(LSTMOptimizer(), Quadratic(3), batch=2, second_derivatives=True,
+                block_size=10)  # fmt: skip
 
 
 def test_sources_must_be_as_many_as_the_optimizer_reads():

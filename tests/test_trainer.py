@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from l2o_kit import data
-from l2o_kit.log import MetaTrainingDiverged
+from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import Trainer, meta_train
@@ -111,6 +111,13 @@ def test_learning_rate_falls_from_the_first_to_the_last(monkeypatch):
     meta_train(small(), Quadratic(2), meta_steps=3, horizon=2, unroll=2, batch=1,
                lr=(0.1, 0.0001))  # fmt: skip
     assert seen == pytest.approx([0.1, 0.01, 0.001])
+
+
+def test_an_interrupt_between_two_entries_of_the_log_leaves_it_whole():
+    log = Log(20, [3.0, 2.0], [0], [0.1])
+    log.interrupt()
+    assert (log.meta_losses, log.starts, log.seconds) == ([3.0], [0], [0.1])
+    assert log.interrupted and log.rollouts() == [3.0 / 20]
 
 
 def test_an_interrupt_keeps_what_was_learned(monkeypatch):

@@ -79,7 +79,7 @@ def floor(name):
     width = engine.blocks[0].stop
     buffers = [
         (W.detach(), torch.randn(W.shape[1], width), torch.randn(80, width),
-         torch.randn(20, width), torch.zeros_like(W))
+         torch.randn(20, width), torch.zeros_like(W.T))
         for W in lstm.W
     ]  # fmt: skip
 
@@ -91,7 +91,7 @@ def floor(name):
                 gates[:60].sigmoid_(), gates[60:].tanh_(), c.tanh_()
         for _ in range(sizes.UNROLL * len(engine.blocks)):
             for W, z, gates, _, d_W in buffers:
-                d_W.addmm_(gates, z.T)
+                d_W.addmm_(z, gates.T)
                 torch.mm(W.T, gates, out=z)
         for _, z, _, c, d_W in buffers:  # numbers as large as before
             z.normal_(), c.normal_(), d_W.zero_()
