@@ -75,10 +75,19 @@ def draw(seen: dict):
                 ax.loglog(xs, ys, style[1], color=style[0], label=contestant)
                 ax.grid(True, color="#dddddd", linewidth=0.6)
         column[1].set_xlabel("networks in the batch" if name == "batch" else name)
+        plain_ticks(column[1].xaxis, SWEEPS[name])
+    plain_ticks(axes[0][0].yaxis, (0.03, 0.1, 0.3, 1, 3))
+    plain_ticks(axes[1][0].yaxis, (0.3, 0.5, 1, 2, 4))
     axes[0][0].set_ylabel("seconds a window")
     axes[1][0].set_ylabel("peak memory, GB")
     axes[0][0].legend()
     return figure
+
+
+def plain_ticks(axis, values):
+    """Ticks at the values themselves, written as plain numbers."""
+    axis.set_ticks(values, [f"{v:g}" if v < 1000 else f"{v // 1000}k" for v in values])
+    axis.set_ticks([], minor=True)
 
 
 def lines() -> list[str]:

@@ -135,7 +135,7 @@ def main():
     for part in parts:
         texts.append("\n".join(part()))
         print(texts[-1], flush=True)
-    (ROOT / "BENCHMARKS.md").write_text("\n\n".join(texts) + "\n")
+        (ROOT / "BENCHMARKS.md").write_text("\n\n".join(texts) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 
 PROGRAM = """
 import random, signal, sys, threading, time, os
+# a job that a shell put in the background has no handler
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import l2o_kit as l2o
 from tests.bench import sizes
 made = sizes.optimizee(sizes.NETWORKS["784-256-10"][0])
