@@ -14,7 +14,7 @@ NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 300 \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test lint test-py test-nb browser bench pretrained stored claims \
-        notebooks clean distclean
+        notebooks exercises clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,8 +30,14 @@ $(STAMP): constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools -e ".[test]"
 	@touch $@
 
-lab: $(STAMP) ## open JupyterLab on the notebooks
+lab: $(STAMP) my_work ## open JupyterLab on the notebooks
 	$(BIN)/python -m jupyterlab --ServerApp.root_dir=notebooks $(ROOT_OK) $(LAB_ARGS)
+
+.PHONY: my_work
+my_work: # a copy of each exercise to work in; what is there stays
+	@mkdir -p notebooks/my_work
+	@for f in notebooks/exercises/*.ipynb; do \
+	  test -e notebooks/my_work/$$(basename $$f) || cp $$f notebooks/my_work/; done
 
 test: lint test-py test-nb ## run every check
 
@@ -68,6 +74,10 @@ claims: $(STAMP) ## measure every published claim, write CLAIMS.md
 
 notebooks: $(STAMP) ## run the notebooks and keep their outputs
 	$(BIN)/python tests/run_notebooks.py
+	$(BIN)/python -m tests.exercises
+
+exercises: $(STAMP) ## make the students' notebooks from the lessons
+	$(BIN)/python -m tests.exercises
 
 clean: ## throw caches away
 	rm -rf .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from l2o_kit import check
+from l2o_kit.check import machine
 
 
 def test_a_right_installation_is_praised(capsys):
@@ -16,9 +17,9 @@ def test_a_right_installation_is_praised(capsys):
 
 
 def test_a_broken_installation_is_explained(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(check, "OLDEST", {"torch": "99.0", "no-such-package": "1.0"})
-    monkeypatch.setattr(check, "PRETRAINED", tmp_path)
-    monkeypatch.setattr(check.os, "access", lambda *_: False)
+    monkeypatch.setattr(machine, "OLDEST", {"torch": "99.0", "no-such-package": "1.0"})
+    monkeypatch.setattr(machine, "PRETRAINED", tmp_path)
+    monkeypatch.setattr(machine.os, "access", lambda *_: False)
     check.installation()
     out = capsys.readouterr().out
     assert "99.0 or newer is needed. Run: make setup" in out
@@ -29,23 +30,23 @@ def test_a_broken_installation_is_explained(capsys, monkeypatch, tmp_path):
 
 
 def test_an_old_python_is_named():
-    assert "This is Python 3.9" in check._python((3, 9, 1))
-    assert check._python((3, 11, 0)) == ""
+    assert "This is Python 3.9" in machine._python((3, 9, 1))
+    assert machine._python((3, 11, 0)) == ""
 
 
 def test_a_damaged_checkpoint_is_named(monkeypatch, tmp_path):
     (tmp_path / "mine.safetensors").write_bytes(b"not one")
-    monkeypatch.setattr(check, "PRETRAINED", tmp_path)
-    assert "mine.safetensors is not a whole safetensors file" in check._pretrained()
+    monkeypatch.setattr(machine, "PRETRAINED", tmp_path)
+    assert "mine.safetensors is not a whole safetensors file" in machine._pretrained()
 
 
 def test_oldest_versions_are_those_of_pyproject():
     text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
     needs = tomllib.loads(text)["project"]["dependencies"]
-    assert dict(line.split(">=") for line in needs) == check.OLDEST
+    assert dict(line.split(">=") for line in needs) == machine.OLDEST
 
 
-def not_yet(grad):
+def not_yet(*arguments):
     raise NotImplementedError
 
 
@@ -59,7 +60,7 @@ def not_yet(grad):
         (lambda g: 0 * g, "nothing will move"),
         (lambda g: -g / g, "gradient that may be zero"),
         (lambda g: 3.0, "returned a float; return a tensor"),
-        (lambda g: g @ g, "Your rule raised RuntimeError"),
+        (lambda g: g @ g, "Your function raised RuntimeError"),
         (not_yet, "Not yet"),
     ],
 )
@@ -69,13 +70,117 @@ def test_update_rule_names_the_misconception(rule, message, capsys):
     assert message in out and ("Right" in out) == message.startswith("Right")
 
 
-def test_in_place_changes_do_not_fool_the_check(capsys):
-    check.update_rule(lambda g: g.mul_(2.0))
-    assert "uphill" in capsys.readouterr().out
+def test_in_place_changes_are_named(capsys):
+    check.update_rule(lambda g: g.mul_(-2.0))
+    assert "changed its argument in place" in capsys.readouterr().out
+
+
+def test_a_check_returns_what_the_next_cells_use(capsys):
+    def mine(grad):
+        return -grad
+
+    assert check.update_rule(mine) is mine
+    own = check.update_rule(not_yet)
+    assert own is not not_yet and torch.equal(
+        own(torch.ones(2)), torch.full((2,), -4.0)
+    )
+    assert "the next cells use the kit's own" in capsys.readouterr().out
+
+
+def verdict(name, answer, capsys):
+    check_one = getattr(check, name)
+    check_one(answer)
+    return capsys.readouterr().out
+
+
+def swapped(grad, v, lr, beta):
+    return beta * v + grad, -lr * (beta * v + grad)
+
+
+def late(grad, v, lr, beta):
+    return -lr * v, beta * v + grad
+
+
+def average(grad, v, lr, beta):
+    v = beta * v + (1 - beta) * grad
+    return -lr * v, v
+
+
+def forgets(grad, v, lr, beta):
+    return -lr * (beta * v + grad), v
+
+
+def in_place(grad, v, lr, beta):
+    v.mul_(beta).add_(grad)
+    return -lr * v, v
+
+
+def good(grad, v, lr, beta):
+    v = beta * v + grad
+    return -lr * v, v
+
+
+def other_form(grad, v, lr, beta):
+    """The rate inside the sum: another v, the same steps."""
+    v = beta * v - lr * grad
+    return v, v
+
+
+ANSWERS = [
+    ("gradient", lambda theta, H: H @ theta, "Right: it agrees with autograd"),
+    ("gradient", lambda theta, H: theta @ H, "Right"),
+    ("gradient", lambda theta, H: 2 * H @ theta, "2 times the gradient. The 1/2"),
+    ("gradient", lambda theta, H: 0.5 * H @ theta, "0.5 times the gradient"),
+    ("gradient", lambda theta, H: -H @ theta, "the minus comes in the update"),
+    ("gradient", lambda theta, H: 0.5 * theta @ H @ theta, "The loss is one number"),
+    ("gradient", lambda theta, H: H * theta, "You returned a matrix"),
+    ("gradient", lambda theta, H: H.diagonal() * theta, "autograd says"),
+    ("gradient", lambda theta, H: theta.mul_(2), "changed its argument in place"),
+    ("gradient", lambda theta, H: [1.0, 2.0], "You returned a list"),
+    ("gradient", lambda theta, H: theta[:2], "Yours has shape [2], expected [3]"),
+    ("gradient", "H @ theta", "This is a str; give the function itself"),
+    ("divergence", lambda L: 2 / L, "Right"),
+    ("divergence", lambda L: torch.tensor(2 / L), "Right"),
+    ("divergence", lambda L: 1 / L, "lands exactly on the minimum"),
+    ("divergence", lambda L: L / 2, "upside down"),
+    ("divergence", lambda L: 2, "does not depend on L"),
+    ("divergence", lambda L: L**2, "When is that outside"),
+    ("divergence", lambda L: "2/L", "return one number"),
+    ("divergence", lambda L: None, "Did you forget the word return?"),
+    ("momentum", good, "Right: five steps"),
+    ("momentum", other_form, "Right"),
+    ("momentum", swapped, "expected"),
+    ("momentum", late, "You step with the old v"),
+    ("momentum", average, "The heavy ball keeps a sum"),
+    ("momentum", forgets, "v is not carried on"),
+    ("momentum", in_place, "changed its argument in place"),
+    ("momentum", lambda grad, v, lr, beta: (lr * (beta * v + grad), beta * v + grad),
+     "uphill"),
+    ("momentum", lambda grad, v, lr, beta: (-lr * grad, v), "plain gradient descent"),
+    ("momentum", lambda grad, v, lr, beta: -lr * grad, "Return two things"),
+    ("momentum", lambda *a: (_ for _ in ()).throw(KeyError("x")), "raised KeyError"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "answer", "message"), ANSWERS)
+def test_answers_meet_their_misconception(name, answer, message, capsys):
+    out = verdict(name, answer, capsys)
+    assert message in out
+    assert out.startswith("Right") == message.startswith("Right")
+
+
+@pytest.mark.parametrize("name", [n for n in check.__all__ if n != "installation"])
+@pytest.mark.parametrize(
+    "garbage", [None, 3, "x", lambda *a: object(), lambda *a: float("nan"), not_yet]
+)
+def test_garbage_gets_a_sentence_and_not_a_traceback(name, garbage, capsys):
+    out = verdict(name, garbage, capsys)
+    assert out and not out.startswith("Right")
+    assert "the next cells use the kit's own" in out
 
 
 def test_arithmetic_check_can_fail(monkeypatch):
-    assert check._arithmetic() == ""
-    monkeypatch.setattr(check.torch, "ones", lambda n, requires_grad: torch.full(
+    assert machine._arithmetic() == ""
+    monkeypatch.setattr(machine.torch, "ones", lambda n, requires_grad: torch.full(
         (n,), 2.0, requires_grad=True))  # fmt: skip
-    assert "reinstall torch" in check._arithmetic()
+    assert "reinstall torch" in machine._arithmetic()

@@ -7,11 +7,21 @@ import time
 import ipywidgets as widgets
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from l2o_kit.baselines import RULES
 from l2o_kit.evaluate import optimize
-from l2o_kit.panels import ALL, FreshRace, Guess, Panel, Race, RunPanel
+from l2o_kit.panels import (
+    ALL,
+    FreshRace,
+    Guess,
+    Laboratory,
+    Landscape,
+    Panel,
+    Race,
+    RunPanel,
+)
 from l2o_kit.panels.slow import Job, Stopped
 from l2o_kit.panels.strips import film_strip
 from l2o_kit.panels.sweep import ends
@@ -341,3 +351,45 @@ def test_every_panel_shows_a_strip_without_a_kernel(kind):
         bundle["text/html"].startswith('<img alt="')
         and "still pictures" in (bundle["text/html"])
     )
+
+
+def test_the_landscapes_loss_is_what_torch_optim_reaches():
+    panel = Landscape()
+    for name, value in {"rule": "NAG", "rate": 0.1, "momentum": 0.9, "kappa": 10.0,
+                        "start": 40}.items():  # fmt: skip
+        panel.controls[name].value = value
+    turn = np.deg2rad(25)  # curvature 1 along this angle, 1 / kappa across it
+    steep = torch.tensor([np.cos(turn), np.sin(turn)])
+    flat = torch.tensor([-np.sin(turn), np.cos(turn)])
+    start = 2 * torch.tensor([np.cos(np.deg2rad(40)), np.sin(np.deg2rad(40))])
+    theta = start.clone().requires_grad_()
+    optimizer = torch.optim.SGD([theta], lr=0.1, momentum=0.9, nesterov=True)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = 0.5 * ((theta @ steep) ** 2 + 0.1 * (theta @ flat) ** 2)
+        loss.backward()
+        optimizer.step()
+    last = panel.path.get_xydata()[-1]
+    np.testing.assert_allclose(last, theta.detach().numpy(), atol=1e-6)
+    assert panel.limit.get_xdata()[0] == pytest.approx(3.8 / 2.8)
+
+
+def test_the_laboratorys_truth_is_a_finite_difference_of_its_loss():
+    panel = Laboratory()
+    for name, value in {"curvatures": "one", "horizon": 40, "noise": 4.0,
+                        "rate": 10**-0.4}.items():  # fmt: skip
+        panel.controls[name].value = value
+
+    def loss(alpha):
+        a, total = 1e4, 0.0
+        for _ in range(40):
+            a = (1 - alpha) ** 2 * a + alpha**2 * 16
+            total += 0.5 * a
+        return total
+
+    alpha = 10**-0.4
+    slope = (loss(alpha * 1.0001) - loss(alpha / 1.0001)) / (2 * np.log(1.0001))
+    assert panel.result["truth"] == pytest.approx(slope, rel=1e-4)
+    lowest = min(loss(rate) for rate in np.geomspace(0.01, 1.5, 4000))
+    x, y = panel.here.get_xydata()[0]
+    assert y == pytest.approx(100 * (loss(x) / lowest - 1), rel=0.05)

@@ -2,9 +2,20 @@
 
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
+from l2o_kit.panels.laboratory import Laboratory
+from l2o_kit.panels.landscape import Landscape
 from l2o_kit.panels.race import FreshRace, Race
 from l2o_kit.panels.slow import RunPanel
 
-ALL = (Race, FreshRace)
+ALL = (Race, FreshRace, Landscape, Laboratory)
 
-__all__ = ["ALL", "FreshRace", "Guess", "Panel", "Race", "RunPanel"]
+__all__ = [
+    "ALL",
+    "FreshRace",
+    "Guess",
+    "Laboratory",
+    "Landscape",
+    "Panel",
+    "Race",
+    "RunPanel",
+]

@@ -1,8 +1,4 @@
-"""Friendly checks: of the installation, and of what a student wrote.
-
-Each check says what it saw and what to do next. A check of an exercise names the
-misconception behind a wrong answer; it raises nothing, so a notebook runs on.
-"""
+"""Is the installation whole? A line for each thing the kit needs, with its remedy."""
 
 import os
 import sys
@@ -102,41 +98,3 @@ def _arithmetic() -> str:
     return (
         f"A gradient came out as {theta.grad.tolist()}, not [8, 18]: reinstall torch."
     )
-
-
-def update_rule(rule) -> None:
-    """Lesson 00: a rule is a function of the gradient that returns the update."""
-    grad = torch.tensor([[1.0, -2.0, 0.0]])
-    message = _rule_message(rule, grad)
-    print(message or "Right: a function of the gradient, and it steps downhill.")
-
-
-def _rule_message(rule, grad) -> str:
-    try:
-        update = rule(grad.clone())
-    except NotImplementedError:
-        return "Not yet: fill in the function, then run this cell again."
-    except Exception as error:
-        return f"Your rule raised {type(error).__name__}: {error}"
-    if update is None:
-        return "Your rule returned None. Did you forget the word return?"
-    if not isinstance(update, torch.Tensor):
-        return f"Your rule returned a {type(update).__name__}; return a tensor."
-    if update.shape != grad.shape:
-        return (
-            f"Your update has shape {list(update.shape)}, and the gradient has "
-            f"{list(grad.shape)}: a rule gives one number for each coordinate. Did "
-            "you sum over them?"
-        )
-    if not update.isfinite().all():
-        return (
-            "Your update is not finite. Do you divide by a gradient that may be zero?"
-        )
-    if torch.equal(update, torch.zeros_like(update)):
-        return "Your update is zero: nothing will move."
-    if float((update * grad).sum()) > 0:
-        return (
-            "Your update goes uphill, along the gradient. The kit adds the update to "
-            "theta, so plain gradient descent is minus the rate times the gradient."
-        )
-    return ""

@@ -1,0 +1,13 @@
+"""Friendly checks: of the installation, and of what a student wrote.
+
+Each check says what it saw and what to do next. A check of an exercise names the
+misconception behind a wrong answer. It raises nothing, so that a notebook runs on, and
+it returns what the next cells use: the student's own work where it is right, the kit's
+where it is not.
+"""
+
+from l2o_kit.check.lesson00 import update_rule
+from l2o_kit.check.lesson01 import divergence, gradient, momentum
+from l2o_kit.check.machine import installation
+
+__all__ = ["divergence", "gradient", "installation", "momentum", "update_rule"]

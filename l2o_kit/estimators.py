@@ -1,0 +1,266 @@
+"""Estimators of a meta-gradient, on a problem whose true meta-gradient is known.
+
+Learn one number: phi = log alpha, the learning rate of SGD on a noisy quadratic. Per
+coordinate, with curvature h and gradient noise xi of variance v::
+
+    theta_{t+1} = theta_t - alpha (h theta_t + xi_t)
+    L(phi)      = sum over t = 1..T of E[ 1/2 h theta_t^2 ]
+
+The second moment a_t = E[theta_t^2] has a closed form, and so have L and dL/dphi::
+
+    a_{t+1} = (1 - alpha h)^2 a_t + alpha^2 v
+
+Each estimator below gives one number per sampled roll-out, phi held fixed along it:
+
+    full         the derivative through all T steps
+    truncated    through windows of U steps; each window's start is a constant
+    first_order  the same, and the gradient that SGD reads is a constant too
+    es           evolution strategies: two roll-outs, at phi + s e and phi - s e
+    truncated_es the same for each window by itself, from a common start
+    pes          persistent: pairs live on; a window's loss is credited to all e so far
+
+Source: Wu et al. 2018 (arXiv 1803.02021) for the quadratic; Vicol, Metz and
+Sohl-Dickstein 2021 (arXiv 2112.13835) for PES.
+Left out: estimates with phi changing along the roll-out.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from l2o_kit.data import stream
+
+NAMES = ("full", "truncated", "first_order", "es", "truncated_es", "pes")
+SIGMA = 0.1  # s: how far evolution strategies perturb phi
+
+
+@dataclass(frozen=True)
+class NoisyQuadratic:
+    """Coordinates with curvature h, noise variance v and E[theta_0^2] = s; horizon T.
+
+    The default has a steep, noisy coordinate and a flat, silent one that is far away:
+    good for the first few steps is bad for the hundred.
+    """
+
+    h: tuple[float, ...] = (1.0, 0.01)
+    v: tuple[float, ...] = (100.0, 0.0)
+    s: tuple[float, ...] = (1.0, 1e4)
+    horizon: int = 100
+
+    def tensors(self):
+        """h, v and s, each [n], float64."""
+        return (torch.tensor(x, dtype=torch.float64) for x in (self.h, self.v, self.s))
+
+    def draw(self, samples: int, seed: int = 0):
+        """theta_0 [samples, n] and the noise xi [T, samples, n] of some roll-outs."""
+        _, v, s = self.tensors()
+        normal = _normal(self.horizon + 1, samples, len(v), seed)
+        return normal[0] * s.sqrt(), normal[1:] * v.sqrt()
+
+    def windows(self, window: int) -> list[range]:
+        """The steps of each window; the last may be shorter."""
+        T = self.horizon
+        return [range(a, min(a + window, T)) for a in range(0, T, window)]
+
+    def moments(self, a, alpha, steps):
+        """a_t = E[theta_t^2] after each of the steps, from a: a list of [..., n]."""
+        h, v, _ = self.tensors()
+        seen = []
+        for _ in steps:
+            a = (1 - alpha * h) ** 2 * a + alpha**2 * v
+            seen.append(a)
+        return seen
+
+    def loss(self, phi: Tensor) -> Tensor:
+        """L(phi), closed form; differentiable. phi [...] to L [...]."""
+        h, _, s = self.tensors()
+        moments = self.moments(s, phi.exp()[..., None], range(self.horizon))
+        return 0.5 * (torch.stack(moments) * h).sum((0, -1))
+
+
+def differentiate(problem, phi: float, window: int, samples: int, seed: int = 0,
+                  first_order: bool = False) -> Float[Tensor, "samples"]:  # fmt: skip
+    """dL/dphi of each roll-out, with D = d theta / d phi carried along.
+
+    Backpropagation computes the same number from the other end. Each window begins
+    with D = 0: what came before is a constant. First order drops how the gradient
+    that SGD reads changes with theta, so with phi.
+    """
+    h, _, _ = problem.tensors()
+    theta, noise = problem.draw(samples, seed)
+    alpha, total = math.exp(phi), torch.zeros(samples, dtype=torch.float64)
+    for steps in problem.windows(window):
+        D = torch.zeros_like(theta)
+        for t in steps:
+            grad = h * theta + noise[t]
+            through_grad = 0.0 if first_order else h * D
+            D = D - alpha * (grad + through_grad)  # d alpha / d phi = alpha
+            theta = theta - alpha * grad
+            total += (theta * D) @ h
+    return total
+
+
+@functools.lru_cache(4)
+def _normal(steps, samples, n, seed):
+    """The standard normal numbers of all roll-outs: the same for every estimator."""
+    generator = stream(seed, "roll-outs")
+    return torch.randn(steps, samples, n, generator=generator, dtype=torch.float64)
+
+
+def run(problem, theta, noise, phi, steps):
+    """(sum of the losses over the steps [..., samples], the last theta).
+
+    theta [..., samples, n] and phi [..., samples]: several roll-outs may share a noise.
+    """
+    h, _, _ = problem.tensors()
+    alpha, total = phi.exp()[..., None], 0.0
+    for t in steps:
+        theta = theta - alpha * (h * theta + noise[t])
+        total = total + theta**2 @ (0.5 * h)
+    return total, theta
+
+
+def evolution(problem, phi: float, window: int, samples: int, seed: int = 0,
+              persistent: bool = False) -> Float[Tensor, "samples"]:  # fmt: skip
+    """Antithetic pairs that share theta_0 and the noise; one pair per sample.
+
+    A window gives (L+ - L-) / (2 s) times its own e; or, where pairs persist, times
+    the sum of all e up to it, because what earlier windows did to theta is in L too.
+    """
+    theta, noise = problem.draw(samples, seed)
+    middle = torch.full((samples,), phi, dtype=torch.float64)
+    generator = stream(seed, "perturbations")
+    pair = torch.stack([theta, theta])
+    total, credit = torch.zeros_like(middle), torch.zeros_like(middle)
+    for steps in problem.windows(window):
+        e = torch.randn(samples, generator=generator, dtype=torch.float64)
+        phis = torch.stack([middle + SIGMA * e, middle - SIGMA * e])
+        losses, pair = run(problem, pair, noise, phis, steps)
+        credit = credit + e if persistent else e
+        total += (losses[0] - losses[1]) / (2 * SIGMA) * credit
+        if not persistent:  # the next window begins where the unperturbed phi leads
+            theta = run(problem, theta, noise, middle, steps)[1]
+            pair = torch.stack([theta, theta])
+    return total
+
+
+def estimate(name: str, problem: NoisyQuadratic, phi: float, window: int,
+             samples: int, seed: int = 0) -> Float[Tensor, "samples"]:  # fmt: skip
+    """``samples`` independent estimates of dL/dphi by one of NAMES."""
+    whole = problem.horizon
+    match name:
+        case "full":
+            return differentiate(problem, phi, whole, samples, seed)
+        case "truncated":
+            return differentiate(problem, phi, window, samples, seed)
+        case "first_order":
+            return differentiate(problem, phi, window, samples, seed, first_order=True)
+        case "es":
+            return evolution(problem, phi, whole, samples, seed)
+        case "truncated_es":
+            return evolution(problem, phi, window, samples, seed)
+        case "pes":
+            return evolution(problem, phi, window, samples, seed, persistent=True)
+    raise ValueError(f"{name!r} is no estimator. Use one of {list(NAMES)}.")
+
+
+def cost(name: str, problem: NoisyQuadratic, window: int) -> tuple[int, int]:
+    """(steps computed, states kept) for one estimate; a way back counts as a step."""
+    T, U = problem.horizon, min(window, problem.horizon)
+    return {
+        "full": (2 * T, T), "truncated": (2 * T, U), "first_order": (2 * T, U),
+        "es": (2 * T, 2), "truncated_es": (2 * T + T, 2), "pes": (2 * T, 2),
+    }[name]  # fmt: skip
+
+
+def true_gradient(problem: NoisyQuadratic, phi) -> Tensor:
+    """dL/dphi from the closed form; phi a number or a tensor, the result likewise."""
+    phi = _leaf(phi)
+    return torch.autograd.grad(problem.loss(phi).sum(), phi)[0]
+
+
+def expected(name: str, problem: NoisyQuadratic, phi, window: int) -> Tensor:
+    """What an estimator gives on average at phi (a number or a tensor), closed form."""
+    match name:
+        case "full":
+            return true_gradient(problem, phi)
+        case "truncated":
+            return _expected_windows(problem, phi, window, None)
+        case "first_order":
+            return _expected_first_order(problem, phi, window)
+        case "es":
+            return _expected_windows(problem, phi, problem.horizon, SIGMA)
+        case "truncated_es":
+            return _expected_windows(problem, phi, window, SIGMA)
+        case "pes":
+            return _expected_windows(problem, phi, window, SIGMA, persistent=True)
+    raise ValueError(f"{name!r} is no estimator. Use one of {list(NAMES)}.")
+
+
+def _leaf(phi) -> Tensor:
+    return torch.as_tensor(phi, dtype=torch.float64).clone().requires_grad_()
+
+
+def _expected_windows(problem, phi, window, sigma, persistent=False):
+    """The gradient of the sum of each window's loss, smoothed by a Gaussian over phi.
+
+    The moments are linear in a window's first one, so that averaging them over the
+    perturbations (Gauss-Hermite) after each window is exact.
+    """
+    h, _, s = problem.tensors()
+    nodes, weights = _gauss_hermite() if sigma else (torch.zeros(1), torch.ones(1))
+    weights, phi = weights.double(), _leaf(phi)
+    middle = phi[..., None].exp()  # alpha [..., 1]
+    alphas = (phi[..., None] + (sigma or 0) * nodes).exp()[..., None]  # [..., nodes, 1]
+    a, loss = s, 0.0  # a [..., n]
+    for steps in problem.windows(window):
+        moments = torch.stack(problem.moments(a[..., None, :], alphas, steps))
+        loss = loss + 0.5 * (moments * h).sum((0, -1)) @ weights
+        if persistent:
+            a = weights @ moments[-1]
+        else:
+            a = problem.moments(a, middle, steps)[-1].detach()
+    return torch.autograd.grad(loss.sum(), phi)[0]
+
+
+def _gauss_hermite(count: int = 20):
+    """Nodes and weights of an average over a standard normal."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
+    return torch.from_numpy(nodes), torch.from_numpy(weights / weights.sum())
+
+
+def _expected_first_order(problem, phi, window):
+    """With D = d theta / d phi, D' = D - alpha (h theta + xi): c = E[theta D]."""
+    h, v, a = problem.tensors()
+    alpha = torch.as_tensor(phi, dtype=torch.float64).exp()[..., None]
+    total = torch.zeros_like(alpha)
+    for steps in problem.windows(window):
+        c = torch.zeros_like(a)
+        for _ in steps:
+            c = (1 - alpha * h) * (c - alpha * h * a) + alpha**2 * v
+            a = (1 - alpha * h) ** 2 * a + alpha**2 * v
+            total = total + (h * c).sum(-1, keepdim=True)
+    return total[..., 0]
+
+
+@functools.cache
+def fixed_point(name: str, problem: NoisyQuadratic, window: int) -> float:
+    """The learning rate at which an estimator is zero on average: where it leads.
+
+    Searched between 1e-4 and 1.9 / max h; at an end of it where the sign never changes.
+
+    >>> round(fixed_point("full", NoisyQuadratic(), 10), 2)
+    0.29
+    """
+    low, high = math.log(1e-4), math.log(1.9 / max(problem.h))
+    for _ in range(2):  # a fine grid, then a finer one inside
+        grid = torch.linspace(low, high, 101, dtype=torch.float64)
+        falls = expected(name, problem, grid, window) < 0  # the loss falls with phi
+        k = int(falls.long().cumprod(0).sum())  # how many before the sign changes
+        low, high = float(grid[max(k - 1, 0)]), float(grid[min(k, 100)])
+    return math.exp((low + high) / 2)
