@@ -86,9 +86,9 @@ class Landscape(Panel):
         with np.errstate(over="ignore", invalid="ignore"):
             losses = 0.5 * ((paths @ H) * paths).sum(2)  # [step, rate]
         losses = np.nan_to_num(losses, nan=1e9, posinf=1e9).clip(0, 1e9)
-        path = np.nan_to_num(paths[:, -1], nan=1e3, posinf=1e3, neginf=-1e3)
         return {
-            **state, "path": path, "losses": losses[:, -1], "valley": losses[-1, :-1],
+            **state, "path": _until_out_of_sight(paths[:, -1]),
+            "losses": losses[:, -1], "valley": losses[-1, :-1],
             "limit": divergence_rate(state["rule"], state["momentum"]),
             "best": _best(state["rule"], 1.0, 1 / state["kappa"]),
         }  # fmt: skip
@@ -114,7 +114,7 @@ class Landscape(Panel):
             right.text(1, 3e-6, "", rotation=90, ha=side, va="bottom", color=colour)
             for side, colour in (("left", VERMILION), ("right", BLACK))
         ]
-        right.set(xscale="log", yscale="log", ylim=(BOTTOM, TOP), xlim=(1e-3, 10),
+        right.set(xscale="log", yscale="log", ylim=(BOTTOM, TOP), xlim=(1e-3, 13),
                   xlabel="learning rate", ylabel=f"loss after {STEPS} steps",
                   title="every rate")  # fmt: skip
         for ax in (middle, right):
@@ -130,7 +130,7 @@ class Landscape(Panel):
         ring = AXES.T @ (radii * np.stack([np.cos(CIRCLE), np.sin(CIRCLE)]))
         for line, level in zip(self.contours, LEVELS, strict=True):
             line.set_data(*(math.sqrt(2 * level) * ring))
-        self.path.set_data(*result["path"].clip(-50, 50).T)
+        self.path.set_data(*result["path"].T)
         self.origin.set_data(*result["path"][:1].T)
         shown = {key: result[key].clip(BOTTOM / 3, TOP * 3)
                  for key in ("losses", "valley")}  # fmt: skip
@@ -164,6 +164,16 @@ class Landscape(Panel):
         steps = (0, 5, 10, 30, STEPS)
         row = [result["rule"], *(_size(result["losses"][t]) for t in steps)]
         return ["loss", *(f"step {t}" for t in steps)], [row]
+
+
+def _until_out_of_sight(path):
+    """The path [steps + 1, 2], standing still once it is far outside the picture."""
+    far = ~(np.abs(path).max(1) < 3 * HALF)
+    if far.any():
+        leaves = int(far.argmax())
+        path = path.copy()
+        path[leaves:] = np.nan_to_num(path[leaves]).clip(-1e3, 1e3)
+    return path
 
 
 def _best(rule, L, mu):
