@@ -15,7 +15,11 @@ order; each file opens with its equation:
     resume        a meta-training that survives being killed
     recipes       how each shipped optimizer was made
     store         results that are too slow for a slider
+    rules         six hand-designed update rules, a few lines each
+    landscapes    quadratics whose every answer is known
+    estimators    meta-gradient estimators beside a known truth
     claims        every published claim as a measurement with a verdict
+    check         is the installation whole, is an answer right
     panels        what moves in the notebooks
 """
 
