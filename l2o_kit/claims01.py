@@ -14,7 +14,7 @@ STRAIGHT, ADAPTIVE = SIX[:3], SIX[3:]
 JUDGED = (400, 100)  # problems: in full, quickly
 
 
-def divergence_error(quick: bool, control: bool = False):
+def divergence_error(quick: bool, control: bool | None = None):
     """The largest relative error of the three limits, over four values of beta."""
     errors = [
         abs(measured_divergence_rate("SGD" if control else rule, beta)
@@ -33,7 +33,7 @@ def race(rotated: bool, quick: bool) -> Comparison:
                    batch=JUDGED[quick], seed=1)  # fmt: skip
 
 
-def lunch(rotated: bool, quick: bool, control: bool = False):
+def lunch(rotated: bool, quick: bool, control: bool | None = None):
     """Mean loss of the best of the expected winners over the best of the others.
 
     Along the axes the adaptive rules should win, askew those that use the gradient as

@@ -20,7 +20,8 @@ FLOORS = [
     "store", "rules", "landscapes", "estimators", "claims01", "claims",
     "check.machine", "check.answers", "check.lesson00", "check.lesson01", "check",
     "panels.guess", "panels.sweep", "panels.base", "panels.slow", "panels.race",
-    "panels.landscape", "panels.laboratory", "panels", "panels.strips",
+    "panels.landscape", "panels.laboratory", "panels.unrolled", "panels",
+    "panels.strips",
 ]  # fmt: skip
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
 

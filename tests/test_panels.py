@@ -21,10 +21,12 @@ from l2o_kit.panels import (
     Panel,
     Race,
     RunPanel,
+    Unrolled,
 )
 from l2o_kit.panels.slow import Job, Stopped
 from l2o_kit.panels.strips import film_strip
 from l2o_kit.panels.sweep import ends
+from l2o_kit.panels.unrolled import STEPS, WEIGHTS
 from l2o_kit.plots import new_figure
 from l2o_kit.store import RACE_RATES, noisy_digits, race_rival, stored
 
@@ -393,3 +395,31 @@ def test_the_laboratorys_truth_is_a_finite_difference_of_its_loss():
     lowest = min(loss(rate) for rate in np.geomspace(0.01, 1.5, 4000))
     x, y = panel.here.get_xydata()[0]
     assert y == pytest.approx(100 * (loss(x) / lowest - 1), rel=0.05)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 6])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_credit_is_what_autograd_gives_an_update(window, weights):
+    """With f(theta) = theta, the derivative to g_t adds up the weights it meets."""
+    panel = Unrolled()
+    panel.controls["window"].value = window
+    panel.controls["weights"].value = weights
+    updates = torch.zeros(STEPS, requires_grad=True)
+    theta, total = torch.zeros(()), 0.0
+    for t in range(STEPS):
+        theta = theta.detach() if t % window == 0 else theta
+        theta = theta + updates[t]
+        b = (t // window + 1) * window
+        total = total + WEIGHTS[weights](t + 1, b) * theta
+    total.backward()
+    np.testing.assert_allclose(panel.credit.get_ydata(), updates.grad.numpy())
+
+
+def test_first_order_drops_what_the_optimizer_reads_and_nothing_else():
+    panel = Unrolled()
+    exact = panel.result["kept"]
+    panel.controls["derivative"].value = "first order"
+    lost = [a and not b for a, b in zip(exact, panel.result["kept"], strict=True)]
+    kinds = [arrow.get_edgecolor() for arrow in panel.arrows]
+    assert sum(lost) == STEPS - 1  # theta_0 is a constant anyway
+    assert len({kind for kind, gone in zip(kinds, lost, strict=True) if gone}) == 1

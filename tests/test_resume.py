@@ -177,6 +177,8 @@ def test_killed_a_hundred_times_it_still_goes_on_to_the_same_end():
 
 def test_control_c_stops_and_keeps_what_was_learned():
     program = (
+        "import signal  # a job in a shell's background ignores Ctrl-C\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from l2o_kit import *\n"
         "rule = LSTMOptimizer()\n"
         "first = rule.lstm.w_out.detach().clone()\n"

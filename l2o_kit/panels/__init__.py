@@ -6,8 +6,9 @@ from l2o_kit.panels.laboratory import Laboratory
 from l2o_kit.panels.landscape import Landscape
 from l2o_kit.panels.race import FreshRace, Race
 from l2o_kit.panels.slow import RunPanel
+from l2o_kit.panels.unrolled import Unrolled
 
-ALL = (Race, FreshRace, Landscape, Laboratory)
+ALL = (Race, FreshRace, Landscape, Laboratory, Unrolled)
 
 __all__ = [
     "ALL",
@@ -18,4 +19,5 @@ __all__ = [
     "Panel",
     "Race",
     "RunPanel",
+    "Unrolled",
 ]
