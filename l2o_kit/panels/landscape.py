@@ -199,7 +199,8 @@ def _theory(result) -> str:
         )
     state = "above" if result["rate"] > result["limit"] else "below"
     rate, beta = result["best"]
-    best = f" Best: rate {rate:.3g}" if math.isfinite(rate) else ""
+    quiet = " without noise" if result["noise"] else ""
+    best = f" Best{quiet}: rate {rate:.3g}" if math.isfinite(rate) else ""
     best += f" with beta {beta:.2f}." if beta is not None else "." if best else ""
     return f"Its rate is {state} {result['limit']:.3g}, where it diverges.{best}"
 
