@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from l2o_kit import claims01
+from l2o_kit import claims01, claims02
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import Comparison, compare, paired_ratio
@@ -126,6 +126,18 @@ CLAIMS = {
         _claim("lunch-askew", "01", "Valleys askew: the best of SGD, Momentum and NAG "
                "has a lower mean loss than every adaptive rule",
                "Wolpert and Macready 1997", 1.0, claims01.lunch, True),
+        _claim("short-horizon", "02", "Two curvatures: windows of 10 lead to less than "
+               "a tenth of the best rate", "Wu et al. 2018", 0.1,
+               claims02.lead, "truncated", 10),
+        _claim("first-order", "02", "Two curvatures: without second derivatives, over "
+               "the whole horizon, to less than 0.3 of the best rate",
+               "design of the lesson", 0.3, claims02.lead, "first_order", 100),
+        _claim("one-curvature", "02", "One curvature: windows of 10 lead to within 1 % "
+               "of the best rate", "Wu et al. 2018", 0.01, claims02.miss, "truncated",
+               True),
+        _claim("pes", "02", "Two curvatures: PES with windows of 10 leads to within "
+               "20 % of the best rate", "Vicol et al. 2021", 0.2, claims02.miss, "pes",
+               False),
     )
 }  # fmt: skip
 
@@ -150,8 +162,8 @@ def report() -> str:
         "Written by `make claims`; do not edit. Lesson 00: each number is a ratio to "
         "the best of six tuned rivals on the same fresh problems (1,000 quadratics, 32 "
         "networks). Lesson 01: a relative error, and ratios between the best of two "
-        "groups of tuned rules on 400 fresh valleys. Intervals are paired 95 % "
-        "bootstraps.", "",
+        "groups of tuned rules on 400 fresh valleys. Lesson 02: closed forms. "
+        "Intervals are paired 95 % bootstraps.", "",
         f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
         "float32, CPU.", "",
         "| id | claim | measured | 95 % interval | against | verdict | source |",

@@ -126,6 +126,15 @@ def other_form(grad, v, lr, beta):
     return v, v
 
 
+def roll_out(phi, theta, f, grad_f, steps, late=False, only_last=False):
+    losses = []
+    for _ in range(steps):
+        before = f(theta)
+        theta = theta - phi.exp() * grad_f(theta)
+        losses.append(before if late else f(theta))
+    return losses[-1] if only_last else sum(losses)
+
+
 ANSWERS = [
     ("gradient", lambda theta, H: H @ theta, "Right: it agrees with autograd"),
     ("gradient", lambda theta, H: theta @ H, "Right"),
@@ -158,6 +167,30 @@ ANSWERS = [
      "uphill"),
     ("momentum", lambda grad, v, lr, beta: (-lr * grad, v), "plain gradient descent"),
     ("momentum", lambda grad, v, lr, beta: -lr * grad, "Return two things"),
+    ("meta_loss", lambda *a: roll_out(*a), "Right: the losses"),
+    ("meta_loss", lambda *a: roll_out(*a) + a[2](a[1]), "You count f(theta_0) too"),
+    ("meta_loss", lambda *a: roll_out(*a, late=True), "step first, then"),
+    ("meta_loss", lambda *a: roll_out(*a, only_last=True), "the last loss only"),
+    ("meta_loss", lambda *a: roll_out(*a) / a[4], "That is the mean"),
+    ("meta_loss", lambda *a: roll_out(*a).item(), "it has lost its graph"),
+    ("meta_loss", lambda *a: roll_out(*a).detach(), "it has lost its graph"),
+    ("meta_loss", lambda p, *a: roll_out(p.exp(), *a), "The rate is phi.exp()"),
+    ("suffix_sum", lambda x: x.flip(0).cumsum(0).flip(0), "Right"),
+    ("suffix_sum", lambda x: x.cumsum(0), "You add from the front"),
+    ("suffix_sum", lambda x: x.flip(0).cumsum(0).flip(0) - x, "the step itself out"),
+    ("suffix_sum", lambda x: x.flip(0).cumsum(0), "in reverse order"),
+    ("suffix_sum", lambda x: x.sum(0), "You return one sum"),
+    ("suffix_sum", lambda x: x * 3, "expected [["),
+    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / (2 * s) * e,
+     "Right: two losses"),
+    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / (2 * s),
+     "forget to multiply by e"),
+    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / s * e,
+     "divide by 2 s"),
+    ("evolution", lambda f, p, e, s: (f(p - s * e) - f(p + s * e)) / (2 * s) * e,
+     "turned round"),
+    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p)) / s * e, "one side only"),
+    ("evolution", lambda f, p, e, s: 3.0, "expected"),
     ("momentum", lambda *a: (_ for _ in ()).throw(KeyError("x")), "raised KeyError"),
 ]  # fmt: skip
 

@@ -17,11 +17,11 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     "data", "plots", "lstm", "optimizees", "optimizer", "arguments", "engine",
     "checkpoint", "log", "resume", "trainer", "evaluate", "baselines", "recipes",
-    "store", "rules", "landscapes", "estimators", "claims01", "claims",
-    "check.machine", "check.answers", "check.lesson00", "check.lesson01", "check",
-    "panels.guess", "panels.sweep", "panels.base", "panels.slow", "panels.race",
-    "panels.landscape", "panels.laboratory", "panels.unrolled", "panels",
-    "panels.strips",
+    "store", "rules", "landscapes", "estimators", "claims01", "claims02", "claims",
+    "check.machine", "check.answers", "check.lesson00", "check.lesson01",
+    "check.lesson02", "check", "panels.guess", "panels.sweep", "panels.base",
+    "panels.slow", "panels.race", "panels.landscape", "panels.laboratory",
+    "panels.unrolled", "panels", "panels.strips",
 ]  # fmt: skip
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
 

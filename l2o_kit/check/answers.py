@@ -79,9 +79,11 @@ def tensor_like(value, like, reason: str) -> torch.Tensor:
 
 def number(value) -> float:
     """The value as a float, if it is one number."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach()
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise Wrong(
             f"You returned a {type(value).__name__}; return one number."
         ) from None

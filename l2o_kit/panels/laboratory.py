@@ -20,6 +20,7 @@ from l2o_kit.estimators import (
     fixed_point,
 )
 from l2o_kit.panels.base import Panel
+from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks
 from l2o_kit.plots import BLACK, BLUE, GREY, PURPLE, VERMILION, new_figure
 
@@ -166,11 +167,29 @@ class Laboratory(Panel):
         header = ["estimator", "bias / truth", "std / truth", "sign right", "steps",
                   "states kept"]  # fmt: skip
         rows = [
-            [LABELS[name], f"{row['mean'] - 1:+.2g}", f"{row['std']:.2g}",
+            [LABELS[name], _size(row["mean"] - 1, "+"), _size(row["std"]),
              f"{row['sign']:.0%}", str(row["steps"]), str(row["states"])]
             for name, row in result["rows"].items()
         ]  # fmt: skip
         return header, rows
+
+
+def truncation_question() -> Guess:
+    """Before the panel opens: where do short windows lead?"""
+    options = ("Too small", "About right", "Too large")
+
+    def truth():
+        found, best = (fixed_point(name, NoisyQuadratic(), 10)
+                       for name in ("truncated", "full"))  # fmt: skip
+        return options[0 if found < best / 1.5 else 2 if found > best * 1.5 else 1]
+
+    return Guess(
+        "The loss counts 100 steps, and the meta-gradient sees windows of 10. The rate "
+        "learned in this way is ...", truth=truth, options=options,
+        because="In a few steps it pays to calm the noisy, steep coordinate down "
+        "with a tiny rate; the long way along the flat one does not pay before the "
+        "window ends.",
+    )  # fmt: skip
 
 
 def _excess(problem) -> np.ndarray:
@@ -194,6 +213,10 @@ def _batches(name, problem, phi, window) -> np.ndarray:
     """Estimates, each the mean over a batch of roll-outs."""
     samples = estimate(name, problem, phi, window, GROUPS * BATCH)
     return samples.view(GROUPS, BATCH).mean(1).numpy()
+
+
+def _size(value: float, sign: str = "") -> str:
+    return f"{value:{sign}.2g}" if abs(value) < 1e4 else "huge"
 
 
 def _summary(samples, mean, truth) -> dict:

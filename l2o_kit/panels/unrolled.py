@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.patches import FancyArrowPatch
 
 from l2o_kit.panels.base import Panel
+from l2o_kit.panels.guess import Guess
 from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILION, new_figure
 
 STEPS = 6
@@ -157,6 +158,17 @@ class Unrolled(Panel):
         """What is plotted, and which arrows are solid."""
         solid = np.array([float(arrow.get_alpha() == 1.0) for arrow in self.arrows])
         return np.concatenate([super().data(), solid])
+
+
+def credit_question() -> Guess:
+    """Before the panel opens: what is the first update credited with?"""
+    return Guess(
+        "Six steps, windows of two. How many of the six losses does the meta-gradient "
+        "credit to the first update, g_0?",
+        truth=lambda: len(range(1, _end(1, 2) + 1)),
+        because="f_1 and f_2 lie in its window. The arrow to theta_3 is cut, although "
+        "g_0 did help to make all that follows.",
+    )
 
 
 def _counted(result) -> str:

@@ -1,0 +1,107 @@
+"""Lesson 02: the meta-loss of a roll-out, the suffix sum, evolution strategies."""
+
+import torch
+
+from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.engine import suffix_sum as reversed_sum
+
+
+def _own_meta_loss(phi, theta, f, grad_f, steps):
+    total = 0.0
+    for _ in range(steps):
+        theta = theta - phi.exp() * grad_f(theta)
+        total = total + f(theta)
+    return total
+
+
+@exercise(_own_meta_loss, "the losses at theta_1 to theta_T, added up.")
+def meta_loss(answer):
+    """L(phi) = f(theta_1) + ... + f(theta_T), phi being the log of the rate."""
+
+    def f(theta):
+        return theta.square().sum()
+
+    def grad_f(theta):
+        return 2 * theta
+
+    theta, phi = torch.tensor([1.0, -3.0]), torch.tensor(-2.0, requires_grad=True)
+    shown = phi.detach().clone().requires_grad_()
+    value = ask(lambda: answer(shown, theta.clone(), f, grad_f, 5))
+    truth = _own_meta_loss(phi, theta, f, grad_f, 5)
+    seen, right = number(value), number(truth)
+    last = number(f(theta) * (1 - 2 * phi.exp()) ** 10)
+    for wrong, why in (
+        (right + 10.0, "You count f(theta_0) too. No update has a part in it."),
+        (right + 10.0 - last, "You add up theta_0 to theta_{T-1}: step first, then "
+                              "look at the loss."),
+        (last, "That is the last loss only. Here every step counts."),
+        (right / 5, "That is the mean; L(phi) is the sum."),
+    ):  # fmt: skip
+        if near(seen, wrong):
+            raise Wrong(why)
+    if not near(seen, right):
+        raise Wrong(
+            f"For five steps on theta^2 yours is {seen:.4g}, expected {right:.4g}. "
+            "The rate is phi.exp(), and the update is minus the rate times grad_f."
+        )
+    if not (isinstance(value, torch.Tensor) and value.requires_grad):
+        raise Wrong(
+            "The number is right, but it has lost its graph: autograd cannot "
+            "differentiate it. Leave out .item(), float() and .detach()."
+        )
+
+
+@exercise(reversed_sum, "each row holds its own term and all later ones.")
+def suffix_sum(answer):
+    """A[t] = terms[t] + ... + terms[last]."""
+    terms = torch.tensor([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
+    value = ask(answer, terms)
+    if isinstance(value, torch.Tensor) and value.shape == terms.shape[1:]:
+        raise Wrong("You return one sum. There is one for every step t: [steps, ...].")
+    value = tensor_like(value, terms, "one row for each step.")
+    right = reversed_sum(terms)
+    for wrong, why in (
+        (terms.cumsum(0), "You add from the front. An update cannot change losses "
+                          "that came before it: add from the end."),
+        (right - terms, "You leave the term of the step itself out. Row t begins with "
+                        "terms[t]."),
+        (right.flip(0), "The sums are right and stand in reverse order: turn them "
+                        "round again."),
+    ):  # fmt: skip
+        if near(value, wrong):
+            raise Wrong(why)
+    if not near(value, right):
+        raise Wrong(f"Yours is {value.tolist()}, expected {right.tolist()}.")
+
+
+def _own_es(loss, phi, e, sigma):
+    return (loss(phi + sigma * e) - loss(phi - sigma * e)) / (2 * sigma) * e
+
+
+@exercise(_own_es, "two losses, no derivative.")
+def evolution(answer):
+    """(L(phi + s e) - L(phi - s e)) / (2 s) e."""
+
+    def loss(phi):
+        return phi**3 + 2 * phi
+
+    cases = [(0.5, 1.5, 0.1), (-1.0, -0.7, 0.2)]
+    seen = torch.tensor([number(ask(answer, loss, *case)) for case in cases])
+    right = torch.tensor([_own_es(loss, *case) for case in cases])
+    e = torch.tensor([case[1] for case in cases])
+    one_sided = [(loss(p + s * x) - loss(p)) / s * x for p, x, s in cases]
+    for wrong, why in (
+        (right / e, "You forget to multiply by e. Without it a large perturbation "
+                    "counts as much as a small one, and its sign is lost."),
+        (2 * right, "The two points lie 2 s e apart: divide by 2 s."),
+        (-right, "The sign is turned round: L(phi + s e) comes first."),
+        (torch.tensor(one_sided), "You look to one side only. With a pair, whatever "
+                                  "both have in common cancels."),
+    ):  # fmt: skip
+        if near(seen, wrong):
+            raise Wrong(why)
+    if not near(seen, right):
+        raise Wrong(
+            f"For L = phi^3 + 2 phi at phi, e, s = {cases[0]} yours is {seen[0]:.4g}, "
+            f"expected {right[0]:.4g}."
+        )

@@ -1,0 +1,25 @@
+"""What lesson 02 claims: where estimators of the meta-gradient lead, in closed form.
+
+Each function gives (number, low, high, against), without an interval: nothing here is
+sampled. ``control=True`` measures something of which the claim must not hold.
+"""
+
+from l2o_kit.estimators import NoisyQuadratic, fixed_point
+
+TWO, ONE = NoisyQuadratic(), NoisyQuadratic((1.0,), (100.0,), (1e4,))
+WINDOW = 10
+
+
+def lead(name: str, window: int, quick: bool, control: bool | None = None):
+    """The rate an estimator leads to, over the best; the control has one curvature."""
+    problem = ONE if control else TWO
+    ratio = fixed_point(name, problem, window) / fixed_point("full", problem, window)
+    return ratio, ratio, ratio, "best rate"
+
+
+def miss(name: str, one: bool, quick: bool, control: bool | None = None):
+    """|rate / best - 1| with windows of ten; the control: truncated, two curvatures."""
+    name, problem = ("truncated", TWO) if control else (name, ONE if one else TWO)
+    found, best = (fixed_point(kind, problem, WINDOW) for kind in (name, "full"))
+    error = abs(found / best - 1)
+    return error, error, error, "best rate"
