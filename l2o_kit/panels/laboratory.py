@@ -115,7 +115,7 @@ class Laboratory(Panel):
                                  solid_capstyle="butt")[0] for y in places]  # fmt: skip
         right.axvline(0, color=GREY, linewidth=1)
         right.axvline(1, color=VERMILION, linestyle="--")
-        right.text(1.1, len(NAMES) - 0.45, "the truth", color=VERMILION, va="center")
+        right.text(1.1, -0.4, "the truth", color=VERMILION, va="center")
         right.text(-1.1, len(NAMES) - 0.45, "wrong way", color=GREY, va="center",
                    ha="right")  # fmt: skip
         right.text(
