@@ -17,7 +17,8 @@ What is kept: the gradients, [U + 1, sources, coords]. What the LSTM computed is
 24 kB a coordinate at U = 20: it is kept as well where it fits ``memory_budget``;
 otherwise each block is computed a second time, from the window's first state.
 
-``Exact`` has the same face and keeps everything autograd wants, second derivatives too.
+``Exact`` has the same face and keeps everything autograd wants, second derivatives too;
+``FirstOrder`` does so without them, for an optimizer whose forward is its own.
 """
 
 import torch
@@ -218,6 +219,26 @@ class Exact:
     def backward(self, w: Float[Tensor, "unroll"]):
         """Add dL/dphi to every weight's ``.grad``, L being sum_s w_s f_s(theta_s)."""
         (w @ torch.stack(self.losses)).backward()
+
+
+class FirstOrder(Exact):
+    """Autograd through the updates; what the optimizer reads is held constant.
+
+    The numbers of ``Engine``, several times slower, for any forward.
+    """
+
+    def see(self, t: int, losses, sources, target):
+        """The losses and gradients at theta_t, these without their graph."""
+        super().see(t, losses, sources.detach(), target)
+
+
+def engine_for(optimizer: LSTMOptimizer, second_derivatives: bool) -> type:
+    """Which of the three computes the meta-gradient of this optimizer."""
+    if second_derivatives:
+        return Exact
+    # subtle: the derivative by hand is that of the kit's forward, of no other
+    own = type(optimizer).forward is not LSTMOptimizer.forward
+    return FirstOrder if own else Engine
 
 
 def suffix_sum(terms: Float[Tensor, "unroll coords"]):

@@ -35,7 +35,7 @@ from l2o_kit.arguments import (
     same_shapes,
 )
 from l2o_kit.data import stream
-from l2o_kit.engine import Engine, Exact
+from l2o_kit.engine import Engine, engine_for
 from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.resume import Checkpoints, restore
@@ -65,12 +65,12 @@ class Trainer:
         self.problems = stream(seed, "meta-train problems")
         self.minibatches = stream(seed, "meta-train minibatches")
         self.meta_optimizer = torch.optim.Adam(optimizer.parameters())
-        if second_derivatives and engine:
+        kind = engine_for(optimizer, second_derivatives)
+        if engine and kind is not Engine:
             raise ValueError(
-                f"{', '.join(engine)}: the exact path keeps everything and has no "
-                "blocks. Leave it out, or second_derivatives=False."
+                f"{', '.join(engine)}: autograd keeps everything and has no blocks. "
+                "Leave it out, or take second_derivatives=False and the kit's forward."
             )
-        kind = Exact if second_derivatives else Engine
         self.engine = kind(optimizer, unroll, batch * optimizee.coords, **engine)
         self.start, self.end = 0, 0  # of this window; of this roll-out
 
@@ -204,7 +204,7 @@ class Trainer:
 def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=None,
                horizon=100, unroll=20, discount=1.0, batch, lr, seed=0,
                second_derivatives=False, device=None, checkpoint=None, resume=None,
-               checkpoint_seconds=30.0, **engine) -> Log:  # fmt: skip
+               checkpoint_seconds=30.0, on_step=None, **engine) -> Log:  # fmt: skip
     """Train phi in place, with a progress bar; interrupt it and keep what was learned.
 
     Arguments:
@@ -221,6 +221,8 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
         checkpoint: a file to go on from, written every checkpoint_seconds.
         resume: such a file; the run goes on as if it had never stopped, to the last
             bit where it is counted in meta_steps, on the same machine.
+        on_step: called with the log after every meta-step, in place of the progress
+            bar; a KeyboardInterrupt that it raises ends the run as a user's does.
         block_size, memory_budget: see ``engine.py``; they change speed and memory only.
 
     Returns the log. Raises ValueError for arguments that make no sense,
@@ -243,14 +245,15 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
     log = restore(resume, trainer, recipe) if resume is not None else Log(unroll)
     checkpoints = Checkpoints(checkpoint, checkpoint_seconds, recipe)
     checkpoints.offer(trainer, log)  # a folder that cannot be written to shows now
-    return _run(trainer, log, checkpoints, lr, meta_steps, seconds)
+    return _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step)
 
 
-def _run(trainer, log, checkpoints, lr, meta_steps, seconds) -> Log:
+def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
     """Windows, until the count or the clock says so."""
     first, last = lr if isinstance(lr, tuple) else (lr, lr)
     began = time.perf_counter() - (log.seconds[-1] if log.seconds else 0)
-    with tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR) as bar:
+    with tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR,
+              disable=on_step is not None) as bar:  # fmt: skip
         try:
             done = _show(bar, log, meta_steps)
             while done < 1:
@@ -259,6 +262,8 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds) -> Log:
                 log.seconds.append(time.perf_counter() - began)
                 done = _show(bar, log, meta_steps)
                 checkpoints.offer(trainer, log, last=done >= 1)
+                if on_step:
+                    on_step(log)
         except KeyboardInterrupt:
             log.interrupt()
         except MetaTrainingDiverged as error:

@@ -2,15 +2,7 @@
 
 import torch
 
-from l2o_kit.engine import Exact
 from l2o_kit.optimizees import Problem
-
-
-class FirstOrder(Exact):
-    """Autograd through everything but what the LSTM reads."""
-
-    def see(self, t, losses, sources, target):
-        super().see(t, losses, sources.detach(), target)
 
 
 class Sources:

@@ -8,12 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from l2o_kit import data, engine
-from l2o_kit.engine import Engine, Exact
+from l2o_kit.engine import Engine, Exact, FirstOrder
 from l2o_kit.lstm import Tape
 from l2o_kit.optimizees import Network, Quadratic, mlp
 from l2o_kit.optimizer import COMBINE, FEATURES, LSTMOptimizer
 from l2o_kit.trainer import Trainer
-from tests.oracle import FirstOrder, Sources
+from tests.oracle import Sources
 
 RULES = st.fixed_dictionaries({
     "combine": st.sampled_from(COMBINE), "preprocess": st.sampled_from(list(FEATURES)),
@@ -206,7 +206,7 @@ def test_bad_arguments_say_what_to_do(arguments, message):
 
 
 def test_the_exact_path_has_no_blocks():
-    with pytest.raises(ValueError, match=r"block_size: the exact path .* Leave it out"):
+    with pytest.raises(ValueError, match=r"block_size: autograd keeps .* Leave it out"):
         Trainer(LSTMOptimizer(), Quadratic(3), batch=2, second_derivatives=True,
                 block_size=10)  # fmt: skip
 

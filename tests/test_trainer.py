@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from l2o_kit import data
+from l2o_kit.engine import Engine, Exact, FirstOrder
 from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import Trainer, meta_train
-from tests.oracle import FirstOrder, Sources
+from tests.oracle import Sources
 
 OPTIMIZEES = {
     "quadratic": (lambda: Quadratic(3), "identity"),
@@ -195,6 +196,49 @@ def test_an_infinite_source_is_not_hidden_by_a_target_that_is_finite():
     with pytest.raises(MetaTrainingDiverged, match="Meta-step 1 "):
         meta_train(optimizer, Broken(2, clean=True), meta_steps=2, horizon=8, unroll=4,
                    batch=1, lr=0.01)  # fmt: skip
+
+
+class Doubled(LSTMOptimizer):
+    """A forward of its own, which the derivative by hand knows nothing of."""
+
+    def forward(self, grads, state):
+        update, state = super().forward(grads, state)
+        return 2 * update, state
+
+
+def test_an_own_forward_is_differentiated_as_it_is():
+    """Its meta-gradient is that of the kit's forward at twice the output scale."""
+
+    def trainer(kind, scale):
+        optimizer = kind(4, preprocess="identity", output_scale=scale).double()
+        return Trainer(optimizer, Quadratic(3), unroll=4, horizon=8, batch=2)
+
+    ours, theirs = trainer(Doubled, 0.1), trainer(LSTMOptimizer, 0.2)
+    kinds = type(ours.engine), type(theirs.engine)
+    assert kinds == (FirstOrder, Engine)
+    for _ in range(3):  # into the second roll-out
+        assert ours.meta_gradient() == pytest.approx(theirs.meta_gradient(), rel=1e-12)
+        pairs = zip(
+            ours.optimizer.parameters(), theirs.optimizer.parameters(), strict=True
+        )
+        for weight, other in pairs:
+            assert (weight.grad - other.grad).norm() <= 1e-9 * other.grad.norm()
+    exact = Trainer(Doubled(), Quadratic(3), batch=2, second_derivatives=True)
+    assert type(exact.engine) is Exact
+
+
+def test_on_step_sees_every_meta_step_in_place_of_the_bar_and_may_stop(capsys):
+    seen = []
+
+    def stop_at_three(log):
+        seen.append(len(log.meta_losses))
+        if seen[-1] == 3:
+            raise KeyboardInterrupt
+
+    log = meta_train(small(), Quadratic(2), meta_steps=9, batch=2, lr=0.1,
+                     on_step=stop_at_three)  # fmt: skip
+    assert seen == [1, 2, 3] and log.interrupted and len(log.meta_losses) == 3
+    assert capsys.readouterr().err == ""
 
 
 class Flat(Problem):

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
+from l2o_kit.engine import FirstOrder
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.plots import BLUE, VERMILION, new_figure, png
 from l2o_kit.trainer import Trainer
 from tests.bench import engine, rivals, sizes
-from tests.oracle import FirstOrder
 
 PICTURE = Path(__file__).parent / "growth.png"
 ONE_POINT = {"coords": 10_000, "unroll": 20, "sources": 1, "batch": None}
