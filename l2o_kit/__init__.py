@@ -14,6 +14,7 @@ order; each file opens with its equation:
     checkpoint    save and load, with provenance and a checksum
     resume        a meta-training that survives being killed
     recipes       how each shipped optimizer was made
+    elsewhere     the quadratics at another scale, dimension, horizon
     store         results that are too slow for a slider
     rules         six hand-designed update rules, a few lines each
     landscapes    quadratics whose every answer is known

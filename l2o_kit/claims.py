@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from l2o_kit import claims01, claims02
+from l2o_kit import claims01, claims02, claims03
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import Comparison, compare, paired_ratio
@@ -138,6 +138,20 @@ CLAIMS = {
         _claim("pes", "02", "Two curvatures: PES with windows of 10 leads to within "
                "20 % of the best rate", "Vicol et al. 2021", 0.2, claims02.miss, "pes",
                False),
+        _claim("permutation", "03", "Permuting coordinates permutes the updates, "
+               "to a relative 1e-12 in float64", PAPER.split(",")[0], 1e-12,
+               claims03.permutation_error),
+        _claim("growth", "03", "Ten times the gradient: less than six times the step",
+               "design of the lesson", 6.0, claims03.growth),
+        _claim("quadratic-dim-20", "03", "Twice the dimension, 20: a lower mean loss "
+               "than any of six rivals tuned at home", PAPER, 1.0,
+               claims03.away, "dimension", 20),
+        _claim("quadratic-dim-100", "03", "Ten times the dimension, 100: the same",
+               PAPER, 1.0, claims03.away, "dimension", 100),
+        _claim("quadratic-long", "03", "Ten times the horizon, 1,000 steps: the same",
+               PAPER, 1.0, claims03.away, "horizon", 1000),
+        _claim("quadratic-steep", "03", "Losses ten times as large: the same", PAPER,
+               1.0, claims03.away, "scale", 10),
     )
 }  # fmt: skip
 
@@ -162,7 +176,9 @@ def report() -> str:
         "Written by `make claims`; do not edit. Lesson 00: each number is a ratio to "
         "the best of six tuned rivals on the same fresh problems (1,000 quadratics, 32 "
         "networks). Lesson 01: a relative error, and ratios between the best of two "
-        "groups of tuned rules on 400 fresh valleys. Lesson 02: closed forms. "
+        "groups of tuned rules on 400 fresh valleys. Lesson 02: closed forms. Lesson "
+        "03: a relative error, a ratio of two steps, and ratios as in lesson 00 on 500 "
+        "quadratics of another kind. "
         "Intervals are paired 95 % bootstraps.", "",
         f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
         "float32, CPU.", "",

@@ -213,7 +213,8 @@ class Exact:
 
     def step(self, t: int) -> Float[Tensor, "coords"]:
         """The update g_t, with its graph."""
-        update, self.state = self.optimizer(self.grads, self.state)
+        grads = self.grads[0] if len(self.grads) == 1 else self.grads
+        update, self.state = self.optimizer(grads, self.state)
         return update
 
     def backward(self, w: Float[Tensor, "unroll"]):

@@ -8,6 +8,7 @@ Every file has a builder here, and a test recomputes random entries of it.
     rates_PROBLEM   tuned learning rates of the rivals, for each objective
     race_rivals     digits: loss curves of each rival at each rate and pixel noise
     race_learned    the same of the shipped optimizer, at each pixel noise
+    elsewhere       quadratics of another scale, dimension, horizon: see elsewhere.py
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from l2o_kit import data
+from l2o_kit import data, elsewhere
 from l2o_kit.baselines import RULES, Baseline, tuned_baselines
 from l2o_kit.checkpoint import load, today
 from l2o_kit.evaluate import optimize
@@ -105,11 +106,19 @@ def build_race_learned() -> dict:
     return {"losses": np.array([race_curve(learned, noise) for noise in RACE_NOISE])}
 
 
+def build_elsewhere() -> dict:
+    """name -> [place, ...], a row for each of ``elsewhere.PLACES``."""
+    learned, home = load("quadratic"), rivals("quadratic")
+    rows = [elsewhere.visit(*place, learned, home) for place in elsewhere.PLACES]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
 BUILDERS: dict[str, Callable[[], dict]] = {
     "rates_quadratic": lambda: build_rates("quadratic"),
     "rates_digits": lambda: build_rates("digits"),
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,
+    "elsewhere": build_elsewhere,
 }
 
 

@@ -17,11 +17,12 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     "data", "plots", "lstm", "optimizees", "optimizer", "arguments", "engine",
     "checkpoint", "log", "resume", "trainer", "evaluate", "baselines", "recipes",
-    "store", "rules", "landscapes", "estimators", "claims01", "claims02", "claims",
-    "check.machine", "check.answers", "check.lesson00", "check.lesson01",
-    "check.lesson02", "check", "panels.guess", "panels.sweep", "panels.base",
-    "panels.slow", "panels.race", "panels.landscape", "panels.laboratory",
-    "panels.unrolled", "panels", "panels.strips",
+    "elsewhere", "store", "rules", "landscapes", "estimators", "claims01", "claims02",
+    "claims03", "claims", "check.machine", "check.answers", "check.lesson00",
+    "check.lesson01", "check.lesson02", "check.lesson03", "check", "panels.guess",
+    "panels.sweep", "panels.base", "panels.slow", "panels.race", "panels.landscape",
+    "panels.laboratory", "panels.unrolled", "panels.preprocessing", "panels.gates",
+    "panels.minute", "panels.opened", "panels.away", "panels", "panels.strips",
 ]  # fmt: skip
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
 

@@ -9,9 +9,10 @@ where it is not.
 from l2o_kit.check.lesson00 import update_rule
 from l2o_kit.check.lesson01 import divergence, gradient, momentum
 from l2o_kit.check.lesson02 import evolution, meta_loss, suffix_sum
+from l2o_kit.check.lesson03 import cell, lstm_weights, optimizer, preprocessing
 from l2o_kit.check.machine import installation
 
 __all__ = [
-    "divergence", "evolution", "gradient", "installation", "meta_loss", "momentum",
-    "suffix_sum", "update_rule",
+    "cell", "divergence", "evolution", "gradient", "installation", "lstm_weights",
+    "meta_loss", "momentum", "optimizer", "preprocessing", "suffix_sum", "update_rule",
 ]  # fmt: skip

@@ -137,6 +137,11 @@ class Panel:
         ]
         return np.concatenate([*parts, np.zeros(0)])
 
+    @classmethod
+    def still(cls) -> "Panel":
+        """The panel that the film-strip is taken of."""
+        return cls()
+
     def rehearse(self) -> str:
         """Sweep a fresh copy, see ``sweep``; this panel stays as it is."""
         return sweep(type(self)())

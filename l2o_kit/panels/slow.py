@@ -29,6 +29,13 @@ class Job:
         if fraction - self._bar.value > 0.01 or fraction >= 1:
             self._bar.value = fraction
 
+    def step_or_interrupt(self, fraction: float):
+        """The same for work that keeps what it has: raises KeyboardInterrupt."""
+        try:
+            self.step(fraction)
+        except Stopped:
+            raise KeyboardInterrupt from None
+
 
 class RunPanel(Panel):
     """Subclasses define ``work(state, job) -> result`` instead of ``compute``.

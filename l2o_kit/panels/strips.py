@@ -20,7 +20,7 @@ BAR = 28  # pixels of caption above each picture
 
 def film_strip(kind: type[Panel]) -> bytes:
     """The panel's ``strip`` states, one below the other, as one PNG of 64 colours."""
-    panel, frames = kind(), []
+    panel, frames = kind.still(), []
     for state in panel.strip:
         for name, value in state.items():
             panel.controls[name].value = value

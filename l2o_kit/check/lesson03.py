@@ -1,0 +1,230 @@
+"""Lesson 03: the weights of an LSTM, preprocessing, one cell, the whole optimizer."""
+
+import torch
+
+from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.optimizer import LSTMOptimizer, log_sign
+
+
+def _own_count(inputs, hidden, outputs):
+    return 4 * hidden * (inputs + hidden + 1) + outputs * (hidden + 1)
+
+
+@exercise(_own_count, "four gates, each with a bias, and a read-out.")
+def lstm_weights(answer):
+    """How many weights an LSTM layer and its read-out have."""
+    cases = [(3, 5, 2), (10, 7, 4)]
+    seen = torch.tensor([number(ask(answer, *case)) for case in cases])
+
+    def counts(formula):
+        return torch.tensor([float(formula(*case)) for case in cases])
+
+    for wrong, why in (
+        (lambda n, h, m: h * (n + h + 1) + m * (h + 1),
+         "There are four of them: three gates and the candidate, each with its own "
+         "weights."),
+        (lambda n, h, m: 4 * h * (n + h) + m * h, "You leave the biases out: each "
+         "unit has one more weight, for the constant 1."),
+        (lambda n, h, m: 4 * h * (n + h + 1) + m * h, "The read-out has biases too, "
+         "one for each output."),
+        (lambda n, h, m: 4 * h * (n + h) + m * (h + 1), "The gates have biases too: "
+         "z = [x; h; 1]."),
+        (lambda n, h, m: 4 * h * (n + 1) + m * (h + 1), "A gate sees the old hidden "
+         "state h as well, not only the input x: that is what makes it recurrent."),
+        (lambda n, h, m: 4 * h * (n + h + 1), "You leave the read-out out."),
+    ):  # fmt: skip
+        if near(seen, counts(wrong)):
+            raise Wrong(why)
+    right = counts(_own_count)
+    if not near(seen, right):
+        raise Wrong(
+            f"For {cases[0][0]} inputs, {cases[0][1]} hidden units and {cases[0][2]} "
+            f"outputs yours gives {seen[0]:g}, expected {right[0]:g}. Each of the 4 "
+            "hidden rows of W sees x, h and a 1."
+        )
+
+
+def _own_log_sign(grads, p):
+    return log_sign(grads[None], p)
+
+
+@exercise(_own_log_sign, "both branches, zero included.")
+def preprocessing(answer):
+    """Gradients [coords] to the log part and the sign part, [2, coords]."""
+    p = 10.0
+    grads = torch.tensor([1.0, -0.01, 1e-6, -1e-5, 0.0, 300.0])
+    right = _own_log_sign(grads, p)
+    value = ask(answer, grads, p)
+    if isinstance(value, torch.Tensor) and value.shape == right.T.shape:
+        raise Wrong(
+            "Yours has a row for each coordinate. Here features are rows and "
+            "coordinates are columns: [2, coords]."
+        )
+    if isinstance(value, torch.Tensor) and not value.isfinite().all():
+        raise Wrong(
+            "Yours is not finite: the log of 0 is -inf. Gradients below e^-p take the "
+            "other branch: (-1, e^p d)."
+        )
+    value = tensor_like(value, right, "two numbers for each coordinate.")
+    large = grads.abs() >= torch.tensor(-p).exp()
+    for wrong, why in (
+        (right * torch.tensor([[p], [1.0]]), "You forget to divide the log by p."),
+        (right.flip(0), "The log part comes first, then the sign part."),
+        (torch.stack([right[0], grads.sign()]), "Below e^-p the sign part is e^p d. "
+         "With the bare sign, a gradient of almost zero would shout as loud as any."),
+        (torch.stack([right[0], right[1].abs()]), "The second part has lost its sign: "
+         "the network could not tell uphill from downhill."),
+    ):  # fmt: skip
+        if near(value, wrong):
+            raise Wrong(why)
+    if near(value[:, large], right[:, large]) and not near(value, right):
+        raise Wrong(
+            "Large gradients are right, small ones are not. Where |d| < e^-p the two "
+            "numbers are (-1, e^p d)."
+        )
+    if not near(value, right):
+        raise Wrong(
+            f"For d = {grads[1]:g} and p = 10 yours is {value[:, 1].tolist()}, "
+            f"expected {right[:, 1].tolist()}: (log|d| / p, sign d)."
+        )
+
+
+def _own_cell(W, x, h, c):
+    gates = W @ torch.cat([x, h, torch.ones_like(x[:1])])
+    i, f, o, g = gates.chunk(4)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+@exercise(_own_cell, "it agrees with torch.nn.LSTMCell, coordinate by coordinate.")
+def cell(answer):
+    """One LSTM cell on columns: (W, x, h, c) to (h', c')."""
+    hidden, inputs, coords = 3, 2, 4
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator)
+
+    W, x = normal(4 * hidden, inputs + hidden + 1), normal(inputs, coords)
+    h, c = normal(hidden, coords), normal(hidden, coords)
+    new_h, new_c = _pair(ask(answer, W, x, h, c), h, "the new h and the new c")
+    i, f, o, g = (W @ torch.cat([x, h, torch.ones(1, coords)])).chunk(4)
+    right_h, right_c = _torch_cell(W, x, h, c)
+    si, sf, so = i.sigmoid(), f.sigmoid(), o.sigmoid()
+    if near(new_h, right_c) and near(new_c, right_h):
+        raise Wrong("Both are right, in the other order: return h' first, then c'.")
+    for wrong, why in (
+        (si * c + sf * g.tanh(), "The gates i and f have changed places. The rows of W "
+         "are i, f, o, g: f keeps the old c, i lets the new in."),
+        (sf * c + si * g.sigmoid(), "The candidate g goes through tanh, not sigmoid: "
+         "it must be able to be negative."),
+        (sf * c + si * g, "The candidate g goes through tanh."),
+        (f * c + i * g.tanh(), "A gate goes through a sigmoid, which makes it a number "
+         "between 0, shut, and 1, open."),
+    ):  # fmt: skip
+        if near(new_c, wrong):
+            raise Wrong(why)
+    if near(new_c, right_c):
+        for wrong, why in (
+            (so * c.tanh(), "h' is made from the old c. Use the new one: o tanh(c')."),
+            (so * right_c, "h' is o times tanh of c'."),
+        ):  # fmt: skip
+            if near(new_h, wrong):
+                raise Wrong(why)
+    if not (near(new_h, right_h) and near(new_c, right_c)):
+        raise Wrong(
+            f"Yours gives c' = {new_c[0, 0]:.3f} in the first place, torch.nn.LSTMCell "
+            f"{right_c[0, 0]:.3f}. One product, W @ torch.cat([x, h, ones]), then cut "
+            "it in four with chunk."
+        )
+
+
+def _torch_cell(W, x, h, c):
+    """The same by torch.nn.LSTMCell, whose rows are i, f, g, o."""
+    hidden, inputs = len(h), len(x)
+    i, f, o, g = W.chunk(4)
+    rows = torch.cat([i, f, g, o])
+    theirs = torch.nn.LSTMCell(inputs, hidden)
+    with torch.no_grad():
+        theirs.weight_ih.copy_(rows[:, :inputs])
+        theirs.weight_hh.copy_(rows[:, inputs:-1])
+        theirs.bias_ih.copy_(rows[:, -1])
+        theirs.bias_hh.zero_()
+        new_h, new_c = theirs(x.T, (h.T, c.T))
+    return new_h.T, new_c.T
+
+
+@exercise(LSTMOptimizer, "three steps of yours equal three of the kit's.")
+def optimizer(answer):
+    """A subclass of LSTMOptimizer with a forward of one's own."""
+    if not (isinstance(answer, type) and issubclass(answer, LSTMOptimizer)):
+        raise Wrong(
+            f"This is {answer!r}; give the class itself, a subclass of "
+            "l2o.LSTMOptimizer, without brackets behind its name."
+        )
+    made, kits = (
+        kind(hidden_size=4, preprocess="identity", seed=1).double()
+        for kind in (answer, LSTMOptimizer)
+    )
+    states = [kits.initial_state(3), kits.initial_state(3)]
+    for t, grads in enumerate(torch.tensor([[1.0, -2, 0], [0.5, 3, 1], [2, 2, -1]])):
+        update, states[0] = _step(made, grads.double(), states[0])
+        right, states[1] = kits(grads.double(), states[1])
+        _compare(made, update, right, states, t)
+
+
+def _step(made, grads, state):
+    """(update, state) of the student's forward."""
+
+    def forward(grads, h, c):
+        return made(grads, {"h": h, "c": c})
+
+    value = ask(forward, grads, state["h"], state["c"])
+    if not (isinstance(value, tuple) and len(value) == 2):
+        raise Wrong("Return two things: the update and the new state.")
+    update, after = value
+    if not (isinstance(after, dict) and {"h", "c"} <= set(after)):
+        raise Wrong('The state is a dictionary: {"h": ..., "c": ...}.')
+    for name in ("h", "c"):
+        tensor_like(after[name], state[name], f"{name} is [layers, hidden, coords].")
+    tensor_like(update, grads, "one update for each coordinate, [coords].")
+    return update, after
+
+
+def _compare(made, update, right, states, t):
+    """Wrong where an update or a state is not the kit's, after step t."""
+    (ours, theirs), scale = states, made.output_scale
+    if near(scale * update, right):
+        raise Wrong("You forget the output scale: the update is output_scale * out.")
+    if t and near(ours["h"], theirs["h"]) is False and near(ours["h"][0], ours["h"][1]):
+        raise Wrong("Both layers have the same state. Each layer has its own h and c.")
+    if not near(ours["h"][0], theirs["h"][0]):
+        raise Wrong(
+            "The first layer's h is not right. Its input is the gradient, [1, coords], "
+            "and its old h and c are the first of the state."
+        )
+    if not near(ours["h"][1], theirs["h"][1]):
+        raise Wrong(
+            "The second layer's h is not right. A layer's new h is the next layer's x; "
+            "its old h and c are the second of the state."
+        )
+    if not (near(ours["c"], theirs["c"]) and near(update, right)):
+        raise Wrong(
+            f"At step {t + 1} your update is {_short(update)}, expected "
+            f"{_short(right)}: output_scale * (w_out @ x + b_out), x being the last h."
+        )
+    if not update.requires_grad:
+        raise Wrong(
+            "The numbers are right, but they have lost their graph: autograd cannot "
+            "reach the weights. Leave out .detach(), .data and .item()."
+        )
+
+
+def _short(values):
+    return [round(float(v), 4) for v in values.detach()]
+
+
+def _pair(value, like, what):
+    if not (isinstance(value, tuple) and len(value) == 2):
+        raise Wrong(f"Return two things: {what}.")
+    return [tensor_like(v, like, "as the old one, [hidden, coords].") for v in value]

@@ -1,0 +1,67 @@
+"""What lesson 03 claims: order does not matter, how steps grow, and where it breaks.
+
+Each function gives (number, low, high, against), as every measurement of ``claims.py``
+does; ``control`` measures something of which the claim must not hold.
+"""
+
+import functools
+
+import torch
+
+from l2o_kit import elsewhere
+from l2o_kit.checkpoint import load
+from l2o_kit.data import stream
+from l2o_kit.rules import momentum
+from l2o_kit.store import rivals
+
+JUDGED = (500, 60)  # problems: in full, quickly
+STEPS, COORDS = 10, 50
+
+
+@torch.no_grad()
+def permutation_error(quick: bool, control: bool | None = None):
+    """|update of permuted gradients - permuted update| / |update|, the largest of 10.
+
+    In float64. The control forgets to permute the update.
+    """
+    optimizer = load("quadratic").double()
+    generator = stream(0, "permutation")
+    order = torch.randperm(COORDS, generator=generator)
+    here, there = optimizer.initial_state(COORDS), optimizer.initial_state(COORDS)
+    errors = []
+    for _ in range(STEPS):
+        grads = torch.randn(COORDS, generator=generator).double()
+        update, here = optimizer(grads, here)
+        other, there = optimizer(grads[order], there)
+        expected = update if control else update[order]
+        errors.append(float((other - expected).norm() / update.norm()))
+    return max(errors), max(errors), max(errors), "permuted updates"
+
+
+@torch.no_grad()
+def growth(quick: bool, control: bool | None = None):
+    """Steady gradients of 1 in place of 0.1: how much larger the eleventh update is.
+
+    The control is momentum, which is linear: ten times.
+    """
+    sizes = torch.tensor([0.1, 1.0])
+    optimizer, memory = load("quadratic"), (0.0, 0.0)
+    state = optimizer.initial_state(2)
+    for t in range(11):
+        if control:
+            update, memory = momentum(sizes, memory, t + 1, 0.01, 0.9)
+        else:
+            update, state = optimizer(sizes, state)
+    ratio = float(update[1] / update[0])
+    return ratio, ratio, ratio, "its own step"
+
+
+@functools.cache
+def _race(axis: str, value, quick: bool, optimizer=None) -> dict:
+    rules = {"learned": optimizer or load("quadratic"), **rivals("quadratic")}
+    return elsewhere.race(rules, axis, value, JUDGED[quick])
+
+
+def away(axis: str, value, quick: bool, optimizer=None):
+    """Mean loss over the best rival's, both as they come from home."""
+    return elsewhere.ratio_to_best(_race(axis, value, quick, optimizer))

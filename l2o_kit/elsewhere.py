@@ -1,0 +1,110 @@
+"""The quadratics of lesson 03 elsewhere: another scale, dimension, horizon.
+
+One thing changes at a time; all else is as in meta-training: ten dimensions, scale 1,
+100 steps. The learned optimizer comes as it is. The six rivals stand beside it twice:
+with the rates that were tuned at home, and with rates tuned anew for each place.
+"""
+
+import numpy as np
+import torch
+
+from l2o_kit.baselines import SIX, tuned_baselines
+from l2o_kit.evaluate import optimize, paired_ratio
+from l2o_kit.optimizees import Problem, Quadratic
+
+AXES = {
+    "scale": (0.01, 0.1, 1, 3, 10, 100),
+    "dimension": (2, 5, 10, 20, 50, 100),
+    "horizon": (25, 50, 100, 200, 500, 1000),
+}
+PLACES = [(axis, value) for axis, values in AXES.items() for value in values]
+HOME = {"scale": 1, "dimension": 10, "horizon": 100}
+POINTS = 51  # of a curve that is kept
+TUNED_ON, JUDGED_ON = 100, 500  # problems
+
+
+class Scaled:
+    """Another optimizee times a factor: factor * f(theta).
+
+    >>> Scaled(Quadratic(), 3.0)
+    3.0 * Quadratic(dim=10)  # |W theta - y|^2
+    """
+
+    def __init__(self, optimizee, factor: int | float):
+        self.optimizee, self.factor, self.coords = optimizee, factor, optimizee.coords
+
+    def __repr__(self):
+        return f"{self.factor} * {self.optimizee!r}"
+
+    def sample(self, batch: int, generator, dtype=torch.float32) -> "ScaledProblem":
+        """The other's problems, each with its loss times the factor."""
+        return ScaledProblem(
+            self.optimizee.sample(batch, generator, dtype), self.factor
+        )
+
+
+class ScaledProblem(Problem):
+    """Problems whose loss is ``factor`` times another's."""
+
+    def __init__(self, problem: Problem, factor: int | float):
+        self.problem, self.factor, self.theta0 = problem, factor, problem.theta0
+
+    def minibatch(self, generator):
+        """The other's."""
+        return self.problem.minibatch(generator)
+
+    def loss(self, theta, minibatch=None):
+        """factor * f(theta): [batch]."""
+        return self.factor * self.problem.loss(theta, minibatch)
+
+
+def place(axis: str, value) -> tuple:
+    """(optimizee, steps) where one thing differs from home."""
+    where = HOME | {axis: value}
+    optimizee = Scaled(Quadratic(where["dimension"]), where["scale"])
+    return optimizee, where["horizon"]
+
+
+def race(rules: dict, axis: str, value, batch: int = JUDGED_ON) -> dict:
+    """name -> losses [steps + 1, batch] of every rule, on the same fresh problems."""
+    optimizee, steps = place(axis, value)
+    return {
+        name: optimize(rule, optimizee, steps=steps, batch=batch, seed=1).losses
+        for name, rule in rules.items()
+    }
+
+
+def ratio_to_best(losses: dict) -> tuple:
+    """Mean loss of "learned" over that of the best rival: (ratio, low, high, rival)."""
+    means = {name: values[1:].mean(0).nan_to_num(torch.inf, torch.inf)
+             for name, values in losses.items()}  # fmt: skip
+    best = min(SIX, key=lambda name: float(means[name].mean()))
+    return *paired_ratio(means["learned"], means[best]), best
+
+
+def visit(axis: str, value, learned, home: dict) -> dict:
+    """A place's row of ``stored/elsewhere``, for rivals from home and tuned there.
+
+    rates [2, 6]; ratio [2, 3], the learned mean loss over the best rival's, with its
+    interval; best [2], which rival that is; curves [2, 7, POINTS], mean losses of the
+    learned optimizer and the six, at evenly spaced steps.
+    """
+    optimizee, steps = place(axis, value)
+    tuned = tuned_baselines(optimizee, steps=steps, batch=TUNED_ON)
+    row = {"rates": [], "ratio": [], "best": [], "curves": []}
+    for rules in (home, tuned):
+        six = {name: rules[name] for name in SIX}
+        losses = race({"learned": learned, **six}, axis, value)
+        *ratio, best = ratio_to_best(losses)
+        row["rates"].append([rule.lr for rule in six.values()])
+        row["ratio"].append(ratio)
+        row["best"].append(SIX.index(best))
+        row["curves"].append([thinned(values) for values in losses.values()])
+    return row
+
+
+def thinned(losses) -> np.ndarray:
+    """The mean over the problems of losses [steps + 1, batch], at POINTS steps."""
+    steps = np.linspace(0, len(losses) - 1, POINTS).round().astype(int)
+    means = losses[torch.from_numpy(steps)].mean(1).numpy()
+    return np.nan_to_num(means, nan=1e30, posinf=1e30).clip(max=1e30)

@@ -1,0 +1,213 @@
+"""Meta-training, live: a random phi learns to optimize quadratics while you watch.
+
+Left how the learned optimizer stands beside the best of the six tuned rivals, as time
+goes by; right their losses on watched problems, which the training never sees.
+"""
+
+import functools
+import os
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+
+from l2o_kit.baselines import SIX
+from l2o_kit.evaluate import optimize
+from l2o_kit.log import MetaTrainingDiverged
+from l2o_kit.optimizees import Quadratic
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.panels.race import plain_ticks, size
+from l2o_kit.panels.slow import RunPanel
+from l2o_kit.panels.sweep import sweep
+from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, style
+from l2o_kit.store import STEPS, rivals
+from l2o_kit.trainer import meta_train
+
+WATCHED = 100  # problems
+LOOKS, GAP = 50, 0.5  # looks in a run, but not more often than every GAP seconds
+LOW, HIGH = 0.3, 30.0  # of the left axis
+FALL = 1 / 16  # of the meta learning rate over the run
+
+
+def live_seconds() -> float:
+    """How long a cell may train: the environment's L2O_LIVE_SECONDS, or 60."""
+    return float(os.environ.get("L2O_LIVE_SECONDS", "60"))
+
+
+def watch(rule) -> np.ndarray:
+    """The mean loss of the watched problems at every step: [steps + 1]."""
+    curves = optimize(rule, Quadratic(), batch=WATCHED, purpose="watch")
+    return np.nan_to_num(curves.losses.mean(1).numpy(), nan=1e9, posinf=1e9)
+
+
+@functools.cache
+def watched_rivals() -> dict[str, np.ndarray]:
+    """The same of the six rivals, at their tuned rates."""
+    tuned = rivals("quadratic")
+    return {name: watch(tuned[name]) for name in SIX}
+
+
+class MetaTraining(RunPanel):
+    """Run trains a new optimizer; ``learn()`` does so from a cell and returns it.
+
+    Arguments: make(preprocess=..., seed=...), which gives an untrained optimizer, the
+    kit's own class if left out; and those of every panel. ``optimizer`` is the last
+    one that was trained; ``budget`` how long, {"seconds": ...} or {"meta_steps": ...}.
+    """
+
+    title = "Meta-training, live: does it beat the six tuned rivals?"
+    strip = ({"unroll": 20, "rate": 0.005, "seed": 0},)
+
+    def __init__(self, guess=None, projector=None, *, make=LSTMOptimizer):
+        self.make, self.optimizer = make, None
+        self.budget = {"seconds": live_seconds()}
+        super().__init__(guess, projector)
+
+    @classmethod
+    def still(cls):
+        """Two hundred meta-steps, the same on every machine."""
+        panel = cls()
+        panel.budget = {"meta_steps": 200}
+        return panel
+
+    def rehearse(self) -> str:
+        """Sweep a fresh copy, with a moment of training at each setting."""
+        panel = type(self)()
+        panel.budget = {"meta_steps": 4}
+        return sweep(panel)
+
+    def learn(self) -> LSTMOptimizer:
+        """Run, wait for the end, return the optimizer; an interrupt is a Stop."""
+        self.run()
+        try:
+            while self._thread.is_alive():
+                self._thread.join(0.2)
+        except KeyboardInterrupt:
+            self.stop()
+        self.wait()
+        return self.optimizer
+
+    def make_controls(self):
+        """The window, the meta learning rate, the seed."""
+        return {
+            "unroll": widgets.SelectionSlider(
+                options=[(str(u), u) for u in (1, 5, 10, 20, 50, 100)], value=20,
+                description="window U",
+            ),
+            "rate": widgets.FloatLogSlider(
+                0.005, base=10, min=-5, max=0, step=0.1, readout_format=".2g",
+                description="meta learning rate",
+            ),
+            "seed": widgets.IntSlider(0, 0, 9, description="seed"),
+        }  # fmt: skip
+
+    def work(self, state, job):
+        """Train with looks at the watched problems; what was learned is kept."""
+        optimizer = self.make(preprocess="identity", seed=state["seed"])
+        looks = Looks(optimizer, self.budget)
+
+        def on_step(log):
+            done = looks.done(log)
+            job.step_or_interrupt(done)
+            if looks.due(done):
+                self.show(state | looks.look(log, done))
+
+        ended, threads = "Trained", torch.get_num_threads()
+        torch.set_num_threads(1)  # as fast, and leaves a core to the browser
+        try:
+            log = meta_train(
+                optimizer, Quadratic(), **self.budget, unroll=state["unroll"], batch=64,
+                lr=(state["rate"], FALL * state["rate"]), seed=state["seed"],
+                on_step=on_step,
+            )  # fmt: skip
+            ended = "Stopped" if log.interrupted else ended
+        except MetaTrainingDiverged as error:
+            log, ended = error.log, "Diverged"
+        finally:
+            torch.set_num_threads(threads)
+        self.optimizer = optimizer
+        return state | looks.look(log, looks.done(log)) | {"ended": ended}
+
+    def make_figure(self):
+        """Left the ratio against time, right the watched losses."""
+        figure, (left, right) = new_figure(10.0, 3.7, columns=2)
+        left.axhline(1, color=BLACK, linewidth=1.4, linestyle="--")
+        left.text(100, 1.06, "the best of the six", ha="right", va="bottom")
+        left.text(100, 0.94, "better than all six", ha="right", va="top", color=GREY)
+        (self.ratio,) = left.plot([0], [1], color=VERMILION, linewidth=2.6, marker="o",
+                                  markersize=4)  # fmt: skip
+        left.set(xlim=(0, 102), ylim=(LOW, HIGH), yscale="log",
+                 xlabel="training time, % of the budget",
+                 ylabel="mean loss, learned / best rival")  # fmt: skip
+        plain_ticks(left.yaxis, (0.3, 0.5, 1, 3, 10, 30))
+        for phase, (name, losses) in enumerate(watched_rivals().items()):
+            right.plot(losses, **style(name, STEPS, 2 * phase))
+        look = style("learned", STEPS)
+        (self.curve,) = right.plot(np.ones(STEPS + 1), **look)
+        right.set(yscale="log", ylim=(0.08, 300), xlim=(0, STEPS), xlabel="step t",
+                  ylabel="loss f(theta_t)")  # fmt: skip
+        plain_ticks(right.yaxis, (0.1, 1, 10, 100))
+        right.legend(loc="upper right", frameon=False, ncols=2)
+        return figure, [self.ratio, self.curve]
+
+    def draw(self, result):
+        """The way so far, and the newest curve."""
+        ratios = np.clip(result["ratios"], LOW, HIGH)
+        self.ratio.set_data(100 * np.array(result["times"]), ratios)
+        self.curve.set_ydata(np.clip(result["curve"], 0.05, 1e3))
+
+    def describe(self, result):
+        """How long, how many meta-steps, and how it stands."""
+        name, best = _best()
+        return (
+            f"{result.get('ended', 'Training')}: {result['seconds']:.0f} s, "
+            f"{result['meta_steps']:,} meta-steps (windows of {result['unroll']}, meta "
+            f"learning rate {result['rate']:.2g}, seed {result['seed']}). On "
+            f"{WATCHED} watched problems the learned optimizer's mean loss is "
+            f"{size(result['mean'])}, the best rival's ({name}) {best:.3g}."
+        )
+
+    def numbers(self, result):
+        """The mean and the last loss of the learned and of each rival."""
+        curves = {"learned": result["curve"], **watched_rivals()}
+        rows = [[name, size(c[1:].mean()), size(c[-1])] for name, c in curves.items()]
+        return ["rule", "mean loss, 1 to 100", "loss at step 100"], rows
+
+
+class Looks:
+    """Looks at an optimizer in training: how it does on the watched problems."""
+
+    def __init__(self, optimizer, budget: dict):
+        self.optimizer, self.budget = optimizer, budget
+        self.times, self.ratios = [], []
+        seconds = budget.get("seconds")
+        self.gap = max(1 / LOOKS, GAP / seconds if seconds else 0)
+
+    def done(self, log) -> float:
+        """How much of the budget is spent, 0 to 1."""
+        if "meta_steps" in self.budget:
+            return len(log.meta_losses) / self.budget["meta_steps"]
+        return min(1.0, log.seconds[-1] / self.budget["seconds"] if log.seconds else 0)
+
+    def due(self, done: float) -> bool:
+        """Whether it is time for another look."""
+        return done - (self.times[-1] if self.times else -1) >= self.gap
+
+    def look(self, log, done: float) -> dict:
+        """The watched losses now, and the way of the ratio so far."""
+        curve = watch(self.optimizer)
+        mean = float(curve[1:].mean())
+        self.times.append(done)
+        self.ratios.append(mean / _best()[1])
+        return {
+            "times": list(self.times), "ratios": list(self.ratios), "curve": curve,
+            "mean": mean, "meta_steps": len(log.meta_losses),
+            "seconds": log.seconds[-1] if log.seconds else 0.0,
+        }  # fmt: skip
+
+
+def _best() -> tuple[str, float]:
+    """The best rival on the watched problems, and its mean loss."""
+    means = {name: float(c[1:].mean()) for name, c in watched_rivals().items()}
+    name = min(means, key=means.get)
+    return name, means[name]
