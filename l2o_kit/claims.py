@@ -152,6 +152,9 @@ CLAIMS = {
                PAPER, 1.0, claims03.away, "horizon", 1000),
         _claim("quadratic-steep", "03", "Losses ten times as large: the same", PAPER,
                1.0, claims03.away, "scale", 10),
+        _claim("quadratic-long-end", "03", "At step 1,000 a rival tuned at home has a "
+               "lower loss on at most half of the problems", PAPER, 0.5,
+               claims03.behind, "horizon", 1000),
     )
 }  # fmt: skip
 

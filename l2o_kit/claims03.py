@@ -9,8 +9,10 @@ import functools
 import torch
 
 from l2o_kit import elsewhere
+from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import load
 from l2o_kit.data import stream
+from l2o_kit.evaluate import paired_ratio
 from l2o_kit.rules import momentum
 from l2o_kit.store import rivals
 
@@ -65,3 +67,11 @@ def _race(axis: str, value, quick: bool, optimizer=None) -> dict:
 def away(axis: str, value, quick: bool, optimizer=None):
     """Mean loss over the best rival's, both as they come from home."""
     return elsewhere.ratio_to_best(_race(axis, value, quick, optimizer))
+
+
+def behind(axis: str, value, quick: bool, optimizer=None):
+    """On what share of the problems a rival's last loss is lower, the best rival's."""
+    last = {k: losses[-1] for k, losses in _race(axis, value, quick, optimizer).items()}
+    shares = {name: (last[name] < last["learned"]).double() for name in SIX}
+    best = max(SIX, key=lambda name: float(shares[name].mean()))
+    return *paired_ratio(shares[best], torch.ones_like(shares[best])), best

@@ -33,7 +33,7 @@ def run(path: Path):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("L2O_LIVE_SECONDS", "5")
+    os.environ.setdefault("L2O_LIVE_SECONDS", "60")  # what a reader sees
     names = sys.argv[1:] or sorted(p.stem for p in FOLDER.glob("*.ipynb"))
     for name in names:
         run(FOLDER / f"{name}.ipynb")

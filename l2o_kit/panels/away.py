@@ -17,7 +17,8 @@ from l2o_kit.panels.race import plain_ticks
 from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, style
 from l2o_kit.store import stored
 
-TUNED = {"at home, as the learned one": 0, "anew, at each place": 1}
+HERE, ANEW = "at home, as the learned one", "anew, at each place"
+TUNED = {HERE: 0, ANEW: 1}
 NAMES = ("learned", *SIX)
 LOW, HIGH = 1e-4, 30.0  # of the losses, relative to the first
 GAP = 1  # empty columns between two axes on the right
@@ -28,9 +29,9 @@ class Away(Panel):
 
     title = "Away from home: does what was learned still hold?"
     strip = (
-        {"place": ("dimension", 20), "tuned": 0},
-        {"place": ("scale", 10), "tuned": 0},
-        {"place": ("horizon", 1000), "tuned": 1},
+        {"place": ("dimension", 20), "tuned": HERE},
+        {"place": ("scale", 10), "tuned": HERE},
+        {"place": ("horizon", 1000), "tuned": ANEW},
     )
 
     def make_controls(self):
@@ -40,14 +41,14 @@ class Away(Panel):
             value=("dimension", 10), description="place", continuous_update=False,
         )  # fmt: skip
         tuned = widgets.ToggleButtons(
-            options=list(TUNED.items()), value=0, description="rivals tuned"
+            options=list(TUNED), value=HERE, description="rivals tuned"
         )
         tuned.style.button_width = "auto"
         return {"place": place, "tuned": tuned}
 
     def compute(self, state):
         """The place's curves, relative to the first loss, and every place's ratio."""
-        rows, tuned = _rows(), state["tuned"]
+        rows, tuned = _rows(), TUNED[state["tuned"]]
         here = PLACES.index(state["place"])
         curves = rows["curves"][here, tuned]
         return {
@@ -66,7 +67,7 @@ class Away(Panel):
                  xlabel="step, % of the horizon",
                  ylabel="loss / first loss")  # fmt: skip
         plain_ticks(left.yaxis, (1e-4, 1e-3, 0.01, 0.1, 1, 10))
-        left.legend(loc="lower left", frameon=False, ncols=2, fontsize=9)
+        left.legend(loc="upper right", frameon=False, ncols=2, fontsize=9)
         right.axhline(1, color=BLACK, linestyle="--", linewidth=1.4)
         self.columns = _columns()
         self.here = right.axvline(0, color=GREY, linewidth=9, alpha=0.3)
@@ -79,7 +80,8 @@ class Away(Panel):
             home = xs[values.index(HOME[axis])]
             right.text(np.mean(xs), 45, axis, ha="center", weight="bold")
             right.text(home, 0.27, "home", ha="center", color=GREY)
-        right.text(-0.5, 1.12, "worse than the best rival", color=GREY, va="bottom")
+        right.text(self.columns[-1], 1.1, "worse than\nthe best rival", color=GREY,
+                   va="bottom", ha="right")  # fmt: skip
         right.set(yscale="log", ylim=(0.25, 60), xlim=(-0.8, self.columns[-1] + 0.8),
                   ylabel="mean loss, learned / best rival")  # fmt: skip
         right.set_xticks(self.columns, [f"{value:g}" for _, value in PLACES],
@@ -107,7 +109,7 @@ class Away(Panel):
         ratio, low, high = result["ratio"]
         who = "ahead of" if high < 1 else "behind" if low > 1 else "level with"
         home = " (home)" if HOME[axis] == value else ""
-        where = "at home" if result["tuned"] == 0 else "here"
+        where = "at home" if result["tuned"] == HERE else "here"
         return (
             f"At {axis} {value:g}{home} the learned optimizer is {who} the best of six "
             f"rivals tuned {where}, {result['best']}: its mean loss is {ratio:.2f} "

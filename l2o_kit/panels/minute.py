@@ -37,7 +37,8 @@ def live_seconds() -> float:
 def watch(rule) -> np.ndarray:
     """The mean loss of the watched problems at every step: [steps + 1]."""
     curves = optimize(rule, Quadratic(), batch=WATCHED, purpose="watch")
-    return np.nan_to_num(curves.losses.mean(1).numpy(), nan=1e9, posinf=1e9)
+    means = curves.losses.mean(1).double().numpy()
+    return np.nan_to_num(means, nan=1e9, posinf=1e9)
 
 
 @functools.cache
@@ -170,7 +171,8 @@ class MetaTraining(RunPanel):
     def numbers(self, result):
         """The mean and the last loss of the learned and of each rival."""
         curves = {"learned": result["curve"], **watched_rivals()}
-        rows = [[name, size(c[1:].mean()), size(c[-1])] for name, c in curves.items()]
+        rows = [[name, size(float(c[1:].mean())), size(float(c[-1]))]
+                for name, c in curves.items()]  # fmt: skip
         return ["rule", "mean loss, 1 to 100", "loss at step 100"], rows
 
 

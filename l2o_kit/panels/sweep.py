@@ -77,6 +77,8 @@ def _check_shown(panel, where: str):
 
 
 def _short(value) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_short, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
