@@ -242,3 +242,18 @@ def test_live_seconds_come_from_the_environment(monkeypatch):
     assert MetaTraining().budget == {"seconds": 7.0}
     monkeypatch.delenv("L2O_LIVE_SECONDS")
     assert minute.live_seconds() == 60.0
+
+
+def test_the_note_that_sends_a_click_to_the_busy_shell_is_dropped():
+    class Comm:
+        def __init__(self):
+            self._reply_subshell_id = None
+
+    class Button:
+        comm = Comm()
+
+    minute.answer_in_subshell(Button)
+    assert not hasattr(Button.comm, "_reply_subshell_id")
+    minute.answer_in_subshell(Button)  # a kernel that keeps no note
+    Button.comm = None
+    minute.answer_in_subshell(Button())

@@ -80,6 +80,7 @@ class MetaTraining(RunPanel):
     def learn(self) -> LSTMOptimizer:
         """Run, wait for the end, return the optimizer; an interrupt is a Stop."""
         self.run()
+        answer_in_subshell(self._stop)
         try:
             while self._thread.is_alive():
                 self._thread.join(0.2)
@@ -174,6 +175,16 @@ class MetaTraining(RunPanel):
         rows = [[name, size(float(c[1:].mean())), size(float(c[-1]))]
                 for name, c in curves.items()]  # fmt: skip
         return ["rule", "mean loss, 1 to 100", "loss at step 100"], rows
+
+
+def answer_in_subshell(button):
+    """Let a click be answered while the cell that shows the button still runs.
+
+    ipykernel 7.4 sends a widget's messages to the shell that last spoke for it, here
+    the main one, which is busy. Without that note they go where JupyterLab sends them,
+    to a subshell. Older kernels keep no such note.
+    """
+    vars(getattr(button, "comm", None) or button).pop("_reply_subshell_id", None)
 
 
 class Looks:

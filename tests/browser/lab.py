@@ -126,9 +126,19 @@ def open_notebook(page, address: str, token: str, name: str):
 
 def run_all(page, timeout: float = 300):
     """Run > Run All Cells, until no cell waits any more."""
+    start_all(page)
+    wait_for_idle(page, timeout)
+
+
+def start_all(page):
+    """Run > Run All Cells."""
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
     page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
     time.sleep(1)
+
+
+def wait_for_idle(page, timeout: float = 300):
+    """Until no cell waits any more; none may have failed."""
     busy = "() => [...document.querySelectorAll('.jp-InputPrompt')]" + (
         ".some(prompt => prompt.innerText.includes('*'))"
     )
@@ -204,4 +214,5 @@ def _environment(home: Path) -> dict:
               "JUPYTER_RUNTIME_DIR": "rt", "JUPYTER_CONFIG_DIR": "cfg",
               "IPYTHONDIR": "ipython"}  # fmt: skip
     own = {name: str(home / folder) for name, folder in places.items()}
-    return {**os.environ, **own, "L2O_LIVE_SECONDS": "5", "OMP_NUM_THREADS": "1"}
+    quick = {"L2O_LIVE_SECONDS": "5", "OMP_NUM_THREADS": "1"}
+    return {**quick, **os.environ, **own}

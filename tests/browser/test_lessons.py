@@ -29,6 +29,25 @@ def shot(page, name: str):
         page.screenshot(path=Path(os.environ["SHOTS"]) / f"{page.lesson}-{name}.png")
 
 
+def drive_slow(page, box, sliders, number: int):
+    """A panel with a Run button: every slider makes it stale; Run, and Stop."""
+    for k in range(sliders.count()):
+        for key in ("End", "Home", "ArrowRight"):
+            sliders.nth(k).focus()
+            page.keyboard.press(key)
+            box.get_by_text("out of date").wait_for(timeout=10_000)
+        shot(page, f"{number}-slider{k}-stale")
+    sentence = box.locator("[aria-live=polite]")
+    before = sentence.inner_text()
+    box.get_by_role("button", name="Run", exact=True).click()
+    lab.changed(sentence.inner_text, before)
+    stop = box.get_by_role("button", name="Stop")
+    if stop.is_enabled():
+        stop.click()
+    box.get_by_text("Running").wait_for(state="hidden", timeout=30_000)
+    shot(page, f"{number}-run")
+
+
 def test_panels_unlock_and_answer_at_both_ends_of_every_slider(page):
     panels = page.locator(".l2o-panel")
     assert panels.count()
@@ -44,6 +63,9 @@ def test_panels_unlock_and_answer_at_both_ends_of_every_slider(page):
         shot(page, f"{number}-open")
         sliders = box.locator(".noUi-handle")
         assert sliders.count()
+        if box.get_by_role("button", name="Run", exact=True).count():
+            drive_slow(page, box, sliders, number)
+            continue
         for k in range(sliders.count()):
             seen = {}
             for key in ("End", "Home"):
@@ -59,3 +81,21 @@ def test_panels_unlock_and_answer_at_both_ends_of_every_slider(page):
     for image in page.locator(".jp-OutputArea img").all():
         assert len(image.get_attribute("alt") or "") > 20
     lab.no_errors(page)
+
+
+def test_stop_ends_a_live_cell_while_it_runs_and_the_next_cells_follow(monkeypatch):
+    """Its cell has an hour; widgets answer in a subshell while the cell trains."""
+    if not lab.chromium():
+        pytest.fail(lab.MISSING)
+    monkeypatch.setenv("L2O_LIVE_SECONDS", "3600")
+    with lab.lab(NOTEBOOKS) as (address, token), lab.browser() as page:
+        page.lesson = "live"
+        lab.open_notebook(page, address, token, "03_coordinatewise_lstm")
+        lab.start_all(page)
+        box = page.locator(".l2o-panel").nth(2)
+        box.get_by_text("Training: ").wait_for(timeout=60_000)
+        shot(page, "training")
+        box.get_by_role("button", name="Stop").click()
+        box.get_by_text("Stopped: ").wait_for(timeout=20_000)
+        lab.wait_for_idle(page)
+        shot(page, "stopped")
