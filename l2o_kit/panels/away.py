@@ -35,7 +35,7 @@ class Away(Panel):
     )
 
     def make_controls(self):
-        """One slider over all places; and which rates the rivals have."""
+        """Which rates the rivals have; and one slider over all places."""
         place = widgets.SelectionSlider(
             options=[(f"{axis} {value:g}", (axis, value)) for axis, value in PLACES],
             value=("dimension", 10), description="place", continuous_update=False,
@@ -44,7 +44,7 @@ class Away(Panel):
             options=list(TUNED), value=HERE, description="rivals tuned"
         )
         tuned.style.button_width = "auto"
-        return {"place": place, "tuned": tuned}
+        return {"tuned": tuned, "place": place}
 
     def compute(self, state):
         """The place's curves, relative to the first loss, and every place's ratio."""

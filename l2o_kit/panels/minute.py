@@ -26,7 +26,7 @@ from l2o_kit.trainer import meta_train
 WATCHED = 100  # problems
 LOOKS, GAP = 50, 0.5  # looks in a run, but not more often than every GAP seconds
 LOW, HIGH = 0.3, 30.0  # of the left axis
-FALL = 1 / 16  # of the meta learning rate over the run
+RATE, FALL = 10**-2.3, 1 / 16  # the meta learning rate at first, and its fall
 
 
 def live_seconds() -> float:
@@ -57,7 +57,7 @@ class MetaTraining(RunPanel):
     """
 
     title = "Meta-training, live: does it beat the six tuned rivals?"
-    strip = ({"unroll": 20, "rate": 0.005, "seed": 0},)
+    strip = ({"unroll": 20, "rate": RATE, "seed": 0},)
 
     def __init__(self, guess=None, projector=None, *, make=LSTMOptimizer):
         self.make, self.optimizer = make, None
@@ -90,15 +90,15 @@ class MetaTraining(RunPanel):
         return self.optimizer
 
     def make_controls(self):
-        """The window, the meta learning rate, the seed."""
+        """The window, the learning rate of phi, the seed."""
         return {
             "unroll": widgets.SelectionSlider(
                 options=[(str(u), u) for u in (1, 5, 10, 20, 50, 100)], value=20,
                 description="window U",
             ),
             "rate": widgets.FloatLogSlider(
-                0.005, base=10, min=-5, max=0, step=0.1, readout_format=".2g",
-                description="meta learning rate",
+                RATE, base=10, min=-5, max=0, step=0.1, readout_format=".2g",
+                description="rate of phi",
             ),
             "seed": widgets.IntSlider(0, 0, 9, description="seed"),
         }  # fmt: skip
@@ -163,8 +163,8 @@ class MetaTraining(RunPanel):
         name, best = _best()
         return (
             f"{result.get('ended', 'Training')}: {result['seconds']:.0f} s, "
-            f"{result['meta_steps']:,} meta-steps (windows of {result['unroll']}, meta "
-            f"learning rate {result['rate']:.2g}, seed {result['seed']}). On "
+            f"{result['meta_steps']:,} meta-steps (windows of {result['unroll']}, "
+            f"rate of phi {result['rate']:.2g}, seed {result['seed']}). On "
             f"{WATCHED} watched problems the learned optimizer's mean loss is "
             f"{size(result['mean'])}, the best rival's ({name}) {best:.3g}."
         )
