@@ -36,6 +36,7 @@ from torch import Tensor
 from l2o_kit.data import stream
 
 NAMES = ("full", "truncated", "first_order", "es", "truncated_es", "pes")
+EVOLUTION = NAMES[3:]
 SIGMA = 0.1  # s: how far evolution strategies perturb phi
 
 
@@ -152,21 +153,17 @@ def evolution(problem, phi: float, window: int, samples: int, seed: int = 0,
 def estimate(name: str, problem: NoisyQuadratic, phi: float, window: int,
              samples: int, seed: int = 0) -> Float[Tensor, "samples"]:  # fmt: skip
     """``samples`` independent estimates of dL/dphi by one of NAMES."""
-    whole = problem.horizon
-    match name:
-        case "full":
-            return differentiate(problem, phi, whole, samples, seed)
-        case "truncated":
-            return differentiate(problem, phi, window, samples, seed)
-        case "first_order":
-            return differentiate(problem, phi, window, samples, seed, first_order=True)
-        case "es":
-            return evolution(problem, phi, whole, samples, seed)
-        case "truncated_es":
-            return evolution(problem, phi, window, samples, seed)
-        case "pes":
-            return evolution(problem, phi, window, samples, seed, persistent=True)
-    raise ValueError(f"{name!r} is no estimator. Use one of {list(NAMES)}.")
+    window = _window(name, problem, window)
+    if name in EVOLUTION:
+        return evolution(problem, phi, window, samples, seed, name == "pes")
+    return differentiate(problem, phi, window, samples, seed, name == "first_order")
+
+
+def _window(name, problem, window) -> int:
+    """Steps of a window; the two that truncate nothing have one only."""
+    if name not in NAMES:
+        raise ValueError(f"{name!r} is no estimator. Use one of {list(NAMES)}.")
+    return problem.horizon if name in ("full", "es") else window
 
 
 def cost(name: str, problem: NoisyQuadratic, window: int) -> tuple[int, int]:
@@ -186,20 +183,13 @@ def true_gradient(problem: NoisyQuadratic, phi) -> Tensor:
 
 def expected(name: str, problem: NoisyQuadratic, phi, window: int) -> Tensor:
     """What an estimator gives on average at phi (a number or a tensor), closed form."""
-    match name:
-        case "full":
-            return true_gradient(problem, phi)
-        case "truncated":
-            return _expected_windows(problem, phi, window, None)
-        case "first_order":
-            return _expected_first_order(problem, phi, window)
-        case "es":
-            return _expected_windows(problem, phi, problem.horizon, SIGMA)
-        case "truncated_es":
-            return _expected_windows(problem, phi, window, SIGMA)
-        case "pes":
-            return _expected_windows(problem, phi, window, SIGMA, persistent=True)
-    raise ValueError(f"{name!r} is no estimator. Use one of {list(NAMES)}.")
+    window = _window(name, problem, window)
+    if name == "full":
+        return true_gradient(problem, phi)
+    if name == "first_order":
+        return _expected_first_order(problem, phi, window)
+    sigma = SIGMA if name in EVOLUTION else None
+    return _expected_windows(problem, phi, window, sigma, name == "pes")
 
 
 def _leaf(phi) -> Tensor:
