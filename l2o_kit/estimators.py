@@ -68,20 +68,20 @@ class NoisyQuadratic:
         T = self.horizon
         return [range(a, min(a + window, T)) for a in range(0, T, window)]
 
-    def moments(self, a, alpha, steps):
-        """a_t = E[theta_t^2] after each of the steps, from a: a list of [..., n]."""
+    def moments(self, a, alpha, steps: int):
+        """a_t = E[theta_t^2] after 1..steps steps from a: [steps, ..., n].
+
+        a_t = keep^t a + (1 + ... + keep^(t-1)) alpha^2 v, keep = (1 - alpha h)^2.
+        """
         h, v, _ = self.tensors()
-        seen = []
-        for _ in steps:
-            a = (1 - alpha * h) ** 2 * a + alpha**2 * v
-            seen.append(a)
-        return seen
+        powers, sums = _geometric((1 - alpha * h) ** 2, steps)
+        return powers * a + sums * alpha**2 * v
 
     def loss(self, phi: Tensor) -> Tensor:
         """L(phi), closed form; differentiable. phi [...] to L [...]."""
         h, _, s = self.tensors()
-        moments = self.moments(s, phi.exp()[..., None], range(self.horizon))
-        return 0.5 * (torch.stack(moments) * h).sum((0, -1))
+        moments = self.moments(s, phi.exp()[..., None], self.horizon)
+        return 0.5 * (moments @ h).sum(0)
 
 
 def differentiate(problem, phi: float, window: int, samples: int, seed: int = 0,
@@ -95,15 +95,31 @@ def differentiate(problem, phi: float, window: int, samples: int, seed: int = 0,
     h, _, _ = problem.tensors()
     theta, noise = problem.draw(samples, seed)
     alpha, total = math.exp(phi), torch.zeros(samples, dtype=torch.float64)
+    keep = torch.ones_like(h) if first_order else 1 - alpha * h
+    thetas = torch.stack([theta, *_recursion(theta, 1 - alpha * h, -alpha * noise)])
+    updates = thetas.diff(dim=0)  # -alpha (h theta + xi): their own derivative to phi
     for steps in problem.windows(window):
-        D = torch.zeros_like(theta)
-        for t in steps:
-            grad = h * theta + noise[t]
-            through_grad = 0.0 if first_order else h * D
-            D = D - alpha * (grad + through_grad)  # d alpha / d phi = alpha
-            theta = theta - alpha * grad
-            total += (theta * D) @ h
+        D = _recursion(torch.zeros_like(theta), keep, updates[steps.start : steps.stop])
+        after = thetas[steps.start + 1 : steps.stop + 1]
+        total += ((after * torch.stack(D)) @ h).sum(0)
     return total
+
+
+def _geometric(keep, steps: int):
+    """keep^t and 1 + keep + ... + keep^(t-1) for t = 1..steps: two [steps, ...]."""
+    t = torch.arange(steps + 1.0).double().view(-1, *[1] * keep.ndim)
+    powers = keep**t
+    return powers[1:], powers[:-1].cumsum(0)
+
+
+def _recursion(x, keep, gains) -> list[Tensor]:
+    """x <- keep x + gain for each of the gains: all the x."""
+    seen = []
+    keep = keep.expand(gains[0].shape).contiguous()  # several times as fast
+    for gain in gains:
+        x = torch.addcmul(gain, keep, x)
+        seen.append(x)
+    return seen
 
 
 @functools.lru_cache(4)
@@ -119,11 +135,11 @@ def run(problem, theta, noise, phi, steps):
     theta [..., samples, n] and phi [..., samples]: several roll-outs may share a noise.
     """
     h, _, _ = problem.tensors()
-    alpha, total = phi.exp()[..., None], 0.0
-    for t in steps:
-        theta = theta - alpha * (h * theta + noise[t])
-        total = total + theta**2 @ (0.5 * h)
-    return total, theta
+    alpha = phi.exp()[..., None]
+    xi = noise[steps.start : steps.stop]
+    gains = -alpha * xi.view(len(xi), *[1] * (theta.ndim - 2), *xi.shape[1:])
+    thetas = torch.stack(_recursion(theta, 1 - alpha * h, gains))
+    return (thetas**2 @ (0.5 * h)).sum(0), thetas[-1]
 
 
 def evolution(problem, phi: float, window: int, samples: int, seed: int = 0,
@@ -163,7 +179,8 @@ def _window(name, problem, window) -> int:
     """Steps of a window; the two that truncate nothing have one only."""
     if name not in NAMES:
         raise ValueError(f"{name!r} is no estimator. Use one of {list(NAMES)}.")
-    return problem.horizon if name in ("full", "es") else window
+    T = problem.horizon
+    return T if name in ("full", "es") else min(window, T)
 
 
 def cost(name: str, problem: NoisyQuadratic, window: int) -> tuple[int, int]:
@@ -188,54 +205,72 @@ def expected(name: str, problem: NoisyQuadratic, phi, window: int) -> Tensor:
         return true_gradient(problem, phi)
     if name == "first_order":
         return _expected_first_order(problem, phi, window)
-    sigma = SIGMA if name in EVOLUTION else None
-    return _expected_windows(problem, phi, window, sigma, name == "pes")
+    if name == "pes":
+        return _expected_persistent(problem, phi, window, SIGMA)
+    return _expected_windows(problem, phi, window, SIGMA * (name in EVOLUTION))
 
 
 def _leaf(phi) -> Tensor:
     return torch.as_tensor(phi, dtype=torch.float64).clone().requires_grad_()
 
 
-def _expected_windows(problem, phi, window, sigma, persistent=False):
+def _expected_windows(problem, phi, window, sigma):
     """The gradient of the sum of each window's loss, smoothed by a Gaussian over phi.
 
-    The moments are linear in a window's first one, so that averaging them over the
-    perturbations (Gauss-Hermite) after each window is exact.
+    A window begins where the unperturbed phi leads, a constant; its moments are linear
+    in that first one, so that the windows' first moments may be added up beforehand.
     """
-    h, _, s = problem.tensors()
-    nodes, weights = _gauss_hermite() if sigma else (torch.zeros(1), torch.ones(1))
-    weights, phi = weights.double(), _leaf(phi)
-    middle = phi[..., None].exp()  # alpha [..., 1]
-    alphas = (phi[..., None] + (sigma or 0) * nodes).exp()[..., None]  # [..., nodes, 1]
-    a, loss = s, 0.0  # a [..., n]
-    for steps in problem.windows(window):
-        moments = torch.stack(problem.moments(a[..., None, :], alphas, steps))
-        loss = loss + 0.5 * (moments * h).sum((0, -1)) @ weights
-        if persistent:
-            a = weights @ moments[-1]
-        else:
-            a = problem.moments(a, middle, steps)[-1].detach()
+    h, v, s = problem.tensors()
+    phi, T = _leaf(phi), problem.horizon
+    nodes, weights = _gauss_hermite(sigma)
+    alpha = (phi[..., None] + nodes).exp()[..., None]  # [..., nodes, 1]
+    path = problem.moments(s, phi.detach().exp()[..., None], T)
+    starts = torch.cat([s.expand(path[:1].shape), path[window - 1 : T - 1 : window]])
+    step = torch.arange(1, window + 1)
+    counts = (T - step) // window + 1  # windows that have so many steps
+    firsts = starts.cumsum(0)[counts - 1][..., None, :]  # [window, ..., 1, n]
+    powers, sums = _geometric((1 - alpha * h) ** 2, window)
+    counts = counts.double().view(-1, *[1] * alpha.ndim)
+    moments = powers * firsts + sums * counts * alpha**2 * v
+    loss = 0.5 * (moments @ h).sum(0) @ weights
     return torch.autograd.grad(loss.sum(), phi)[0]
 
 
-def _gauss_hermite(count: int = 20):
-    """Nodes and weights of an average over a standard normal."""
+def _expected_persistent(problem, phi, window, sigma):
+    """The same where the moments live on, averaged over each window's perturbation."""
+    h, v, a = problem.tensors()
+    phi, loss = _leaf(phi), 0.0
+    nodes, weights = _gauss_hermite(sigma)
+    alpha = (phi[..., None] + nodes).exp()[..., None]  # [..., nodes, 1]
+    powers, sums = _geometric((1 - alpha * h) ** 2, window)
+    powers = powers.mT @ weights  # the averages, [window, ..., n]
+    sums = (sums * alpha**2 * v).mT @ weights
+    for steps in problem.windows(window):
+        moments = powers[: len(steps)] * a + sums[: len(steps)]
+        loss = loss + 0.5 * (moments @ h).sum(0)
+        a = moments[-1]
+    return torch.autograd.grad(loss.sum(), phi)[0]
+
+
+def _gauss_hermite(sigma: float, count: int = 20):
+    """Nodes and weights of an average over a normal of that size."""
+    if not sigma:
+        return torch.zeros(1).double(), torch.ones(1).double()
     nodes, weights = np.polynomial.hermite_e.hermegauss(count)
-    return torch.from_numpy(nodes), torch.from_numpy(weights / weights.sum())
+    return sigma * torch.from_numpy(nodes), torch.from_numpy(weights / weights.sum())
 
 
 def _expected_first_order(problem, phi, window):
     """With D = d theta / d phi, D' = D - alpha (h theta + xi): c = E[theta D]."""
-    h, v, a = problem.tensors()
+    h, v, s = problem.tensors()
     alpha = torch.as_tensor(phi, dtype=torch.float64).exp()[..., None]
-    total = torch.zeros_like(alpha)
+    a = [s, *problem.moments(s, alpha, problem.horizon)]
+    keep, total = 1 - alpha * h, 0.0
     for steps in problem.windows(window):
-        c = torch.zeros_like(a)
-        for _ in steps:
-            c = (1 - alpha * h) * (c - alpha * h * a) + alpha**2 * v
-            a = (1 - alpha * h) ** 2 * a + alpha**2 * v
-            total = total + (h * c).sum(-1, keepdim=True)
-    return total[..., 0]
+        gains = [alpha**2 * v - keep * alpha * h * a[t] for t in steps]
+        c = _recursion(torch.zeros_like(gains[0]), keep, gains)
+        total = total + (torch.stack(c) @ h).sum(0)
+    return total
 
 
 @functools.cache

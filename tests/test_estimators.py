@@ -163,3 +163,26 @@ def test_an_unknown_estimator_is_named(function):
     arguments = (SMALL, 0.0, 4) + ((3,) if function is estimate else ())
     with pytest.raises(ValueError, match=r"'magic' is no estimator. Use one of"):
         function("magic", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"), [("truncated", "full"), ("truncated_es", "es"), ("pes", "es")]
+)
+def test_a_window_longer_than_the_horizon_truncates_nothing(name, whole):
+    problem = NoisyQuadratic(horizon=12)
+    phi = torch.tensor([-3.0, -1.0]).double()
+    longer = expected(name, problem, phi, 50)
+    torch.testing.assert_close(longer, expected(whole, problem, phi, 50))
+    samples = [estimate(each, problem, -2.0, 50, 40) for each in (name, whole)]
+    torch.testing.assert_close(*samples)
+
+
+def test_moments_are_those_of_the_recursion_also_where_a_step_lands_on_the_minimum():
+    problem = NoisyQuadratic(h=(1.0, 0.5), v=(2.0, 3.0), s=(4.0, 5.0), horizon=6)
+    for alpha in (1.0, 2.0, 0.3, 4.0):  # keep = 0, 1, ...
+        h, v, a = problem.tensors()
+        for t, moment in enumerate(problem.moments(a, torch.tensor([alpha]), 6)):
+            a = (1 - alpha * h) ** 2 * a + alpha**2 * v
+            torch.testing.assert_close(moment, a, msg=str((alpha, t)))
+        phi = torch.tensor(alpha).double().log()
+        assert estimators.true_gradient(problem, phi).isfinite()

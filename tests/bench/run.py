@@ -17,8 +17,7 @@ from l2o_kit.checkpoint import PRETRAINED
 from l2o_kit.data import stream
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import Trainer
-from tests.bench import engine, growth, minute, stop
-from tests.browser import lab
+from tests.bench import engine, growth, minute, slider, stop
 
 ROOT = Path(__file__).parents[2]
 HORIZON, UNROLL, BATCH, PAIRS = 100, 20, 128, 5
@@ -85,32 +84,6 @@ def meta_training() -> list[str]:
     ]  # fmt: skip
 
 
-def slider(presses: int = 41) -> list[str]:
-    """Key press to new pixels in a real browser, in milliseconds."""
-    if not lab.chromium():
-        return ["## Slider to pixels", "", f"Not measured: {lab.MISSING}"]
-    with lab.lab(ROOT / "notebooks") as (address, token), lab.browser() as page:
-        lab.open_notebook(page, address, token, "00_start_here")
-        lab.run_all(page)
-        box = page.locator(".l2o-panel").first
-        box.get_by_role("button", name="Skip").click()
-        handle = box.locator(".noUi-handle").first
-        handle.scroll_into_view_if_needed()
-        handle.focus()
-        times = []
-        for k in range(presses):
-            key = "ArrowRight" if k % 20 < 10 else "ArrowLeft"
-            times.append(lab.key_to_picture(page, key))
-            time.sleep(0.3)
-    times = sorted(times[1:])
-    p95 = times[int(0.95 * len(times))]
-    return [
-        "## Slider to pixels", "",
-        f"Lesson 00, the race panel, {len(times)} key presses in Chromium.", "",
-        f"Median {statistics.median(times):.0f} ms, 95th percentile {p95:.0f} ms.",
-    ]  # fmt: skip
-
-
 def checkpoints() -> list[str]:
     """The size of every shipped optimizer."""
     rows = [
@@ -130,7 +103,7 @@ def main():
     )
     head = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "", machine]
     parts = [engine.tables, growth.lines, minute.lines, meta_training, stop.lines,
-             slider, checkpoints]  # fmt: skip
+             slider.lines, checkpoints]  # fmt: skip
     texts = ["\n".join(head)]
     for part in parts:
         texts.append("\n".join(part()))

@@ -1,0 +1,85 @@
+"""Key press to new pixels, in a real browser, for every slider that does not train."""
+
+import statistics
+import time
+from pathlib import Path
+
+from playwright.sync_api import TimeoutError as NothingNew
+
+from tests.browser import lab
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+PRESSES = 12  # a slider, from its left end; each shows a setting for the first time
+
+
+def lines() -> list[str]:
+    """The section of BENCHMARKS.md."""
+    if not lab.chromium():
+        return ["## Slider to pixels", "", f"Not measured: {lab.MISSING}"]
+    rows, everything = [], []
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        for title, times in notebook(path.stem).items():
+            everything += times
+            rows.append(
+                f"| {path.stem[:2]} | {title} | {len(times)} | {words(times)} |"
+            )
+    return [
+        "## Slider to pixels", "",
+        f"Milliseconds from a key press to new pixels in Chromium: every slider of "
+        f"every panel that does not train, up to {PRESSES} presses each from its left "
+        "end, nothing cached. All together: median "
+        f"{statistics.median(everything):.0f}, 95th percentile {late(everything):.0f}.",
+        "", "| lesson | panel | presses | median | 95th percentile |",
+        "|---|---|---|---|---|", *rows,
+    ]  # fmt: skip
+
+
+def words(times) -> str:
+    """Median and 95th percentile, as cells of a table."""
+    return f"{statistics.median(times):.0f} | {late(times):.0f}"
+
+
+def late(times) -> float:
+    """The 95th percentile."""
+    return sorted(times)[int(0.95 * len(times))]
+
+
+def notebook(name: str) -> dict[str, list[float]]:
+    """title -> milliseconds, for every quick panel of a notebook."""
+    found = {}
+    with lab.lab(NOTEBOOKS) as (address, token), lab.browser() as page:
+        lab.open_notebook(page, address, token, name)
+        lab.run_all(page)
+        for box in page.locator(".l2o-panel").all():
+            box.scroll_into_view_if_needed()
+            if box.get_by_role("button", name="Run", exact=True).count():
+                continue
+            skip = box.get_by_role("button", name="Skip")
+            if skip.count():
+                skip.click()
+            box.locator("[aria-live=polite]").wait_for(timeout=10_000)
+            title = box.locator("b").first.inner_text().split(":")[0]
+            handles = box.locator(".noUi-handle").all()
+            found.setdefault(title, [])
+            found[title] += [ms for handle in handles for ms in press(page, handle)]
+    return found
+
+
+def press(page, handle) -> list[float]:
+    """Milliseconds of each press of a slider, until its right end."""
+    times = []
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    page.keyboard.press("Home")
+    time.sleep(1)
+    for _ in range(PRESSES):
+        try:
+            times.append(lab.key_to_picture(page, "ArrowRight", timeout=3))
+        except NothingNew:  # the right end
+            break
+        time.sleep(0.3)
+    return times
+
+
+if __name__ == "__main__":
+    print("\n".join(lines()))
