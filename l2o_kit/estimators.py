@@ -277,12 +277,12 @@ def _expected_first_order(problem, phi, window):
 def fixed_point(name: str, problem: NoisyQuadratic, window: int) -> float:
     """The learning rate at which an estimator is zero on average: where it leads.
 
-    Searched between 1e-4 and 1.9 / max h; at an end of it where the sign never changes.
+    Searched between 1e-4 and 1.99 / max h; an end of it where no sign changes.
 
     >>> round(fixed_point("full", NoisyQuadratic(), 10), 2)
     0.29
     """
-    low, high = math.log(1e-4), math.log(1.9 / max(problem.h))
+    low, high = math.log(1e-4), math.log(1.99 / max(problem.h))
     for _ in range(2):  # a fine grid, then a finer one inside
         grid = torch.linspace(low, high, 101, dtype=torch.float64)
         falls = expected(name, problem, grid, window) < 0  # the loss falls with phi

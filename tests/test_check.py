@@ -126,11 +126,13 @@ def other_form(grad, v, lr, beta):
     return v, v
 
 
-def roll_out(phi, theta, f, grad_f, steps, late=False, only_last=False):
+def roll_out(phi, theta, f, grad_f, steps, late=False, only_last=False,
+             in_place=False):  # fmt: skip
     losses = []
     for _ in range(steps):
         before = f(theta)
-        theta = theta - phi.exp() * grad_f(theta)
+        update = -phi.exp() * grad_f(theta)
+        theta = theta.add_(update) if in_place else theta + update
         losses.append(before if late else f(theta))
     return losses[-1] if only_last else sum(losses)
 
@@ -175,7 +177,10 @@ ANSWERS = [
     ("meta_loss", lambda *a: roll_out(*a).item(), "it has lost its graph"),
     ("meta_loss", lambda *a: roll_out(*a).detach(), "it has lost its graph"),
     ("meta_loss", lambda p, *a: roll_out(p.exp(), *a), "The rate is phi.exp()"),
+    ("meta_loss", lambda p, theta, f, g, n: roll_out(
+        p, theta, f, g, n, in_place=True), "you change theta in place"),
     ("suffix_sum", lambda x: x.flip(0).cumsum(0).flip(0), "Right"),
+    ("suffix_sum", lambda x: x[::-1].cumsum(0), "Use flip(0)"),
     ("suffix_sum", lambda x: x.cumsum(0), "You add from the front"),
     ("suffix_sum", lambda x: x.flip(0).cumsum(0).flip(0) - x, "the step itself out"),
     ("suffix_sum", lambda x: x.flip(0).cumsum(0), "in reverse order"),
@@ -191,6 +196,8 @@ ANSWERS = [
      "turned round"),
     ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p)) / s * e, "one side only"),
     ("evolution", lambda f, p, e, s: 3.0, "expected"),
+    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / 2 * s * e,
+     "Mind the brackets"),
     ("momentum", lambda *a: (_ for _ in ()).throw(KeyError("x")), "raised KeyError"),
 ]  # fmt: skip
 

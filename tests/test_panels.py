@@ -210,7 +210,10 @@ def test_a_number_is_guessed():
     question = panel.box.children[-1]
     question.field.value = 2.5
     question.go.click()
-    assert "You guessed 2.5.</b> The answer: 1." in panel._answer.value
+    assert "You guessed 2.5. No.</b> The answer: 1." in panel._answer.value
+    for guessed, verdict in ((1.0, "Right"), (1.1, "Close"), (0.7, "No")):
+        panel.unlock(guessed)
+        assert f"You guessed {guessed:g}. {verdict}.</b>" in panel._answer.value
 
 
 def test_slow_panel_computes_on_run_only_and_fades_when_out_of_date():

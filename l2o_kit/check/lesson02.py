@@ -44,18 +44,40 @@ def meta_loss(answer):
             f"For five steps on theta^2 yours is {seen:.4g}, expected {right:.4g}. "
             "The rate is phi.exp(), and the update is minus the rate times grad_f."
         )
-    if not (isinstance(value, torch.Tensor) and value.requires_grad):
+    if isinstance(value, torch.Tensor) and value.requires_grad:
+        _differentiable(value, shown)
+    else:
         raise Wrong(
             "The number is right, but it has lost its graph: autograd cannot "
             "differentiate it. Leave out .item(), float() and .detach()."
         )
 
 
+def _differentiable(value, phi):
+    """Wrong where autograd cannot walk back from the value to phi."""
+    try:
+        torch.autograd.grad(value, phi)
+    except RuntimeError as error:
+        if "inplace" in str(error):
+            raise Wrong(
+                "The number is right, but you change theta in place (theta -= ...). "
+                "Autograd needs the old one on its way back. Write theta = theta - ..."
+            ) from None
+        raise Wrong(f"Autograd cannot differentiate it: {error}") from None
+
+
 @exercise(reversed_sum, "each row holds its own term and all later ones.")
 def suffix_sum(answer):
     """A[t] = terms[t] + ... + terms[last]."""
     terms = torch.tensor([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
-    value = ask(answer, terms)
+    try:
+        value = ask(answer, terms)
+    except Wrong as wrong:
+        if "step must be greater" in str(wrong):
+            raise Wrong(
+                "Tensors cannot be reversed with [::-1]. Use flip(0)."
+            ) from None
+        raise
     if isinstance(value, torch.Tensor) and value.shape == terms.shape[1:]:
         raise Wrong("You return one sum. There is one for every step t: [steps, ...].")
     value = tensor_like(value, terms, "one row for each step.")
@@ -80,7 +102,7 @@ def _own_es(loss, phi, e, sigma):
 
 @exercise(_own_es, "two losses, no derivative.")
 def evolution(answer):
-    """(L(phi + s e) - L(phi - s e)) / (2 s) e."""
+    """(L(phi + sigma e) - L(phi - sigma e)) / (2 sigma) e."""
 
     def loss(phi):
         return phi**3 + 2 * phi
@@ -90,11 +112,15 @@ def evolution(answer):
     right = torch.tensor([_own_es(loss, *case) for case in cases])
     e = torch.tensor([case[1] for case in cases])
     one_sided = [(loss(p + s * x) - loss(p)) / s * x for p, x, s in cases]
+    sigma = torch.tensor([case[2] for case in cases])
     for wrong, why in (
+        (right * sigma**2, "Mind the brackets: / 2 * sigma divides by 2 and then "
+                           "multiplies. Write / (2 * sigma)."),
         (right / e, "You forget to multiply by e. Without it a large perturbation "
                     "counts as much as a small one, and its sign is lost."),
-        (2 * right, "The two points lie 2 s e apart: divide by 2 s."),
-        (-right, "The sign is turned round: L(phi + s e) comes first."),
+        (2 * right, "The two points lie 2 sigma e apart: divide by 2 sigma."),
+        (-right, "The sign is turned round: L(phi + sigma e) comes "
+                 "first."),
         (torch.tensor(one_sided), "You look to one side only. With a pair, whatever "
                                   "both have in common cancels."),
     ):  # fmt: skip
@@ -102,6 +128,6 @@ def evolution(answer):
             raise Wrong(why)
     if not near(seen, right):
         raise Wrong(
-            f"For L = phi^3 + 2 phi at phi, e, s = {cases[0]} yours is {seen[0]:.4g}, "
-            f"expected {right[0]:.4g}."
+            f"For L = phi^3 + 2 phi at phi, e, sigma = {cases[0]} yours is "
+            f"{seen[0]:.4g}, expected {right[0]:.4g}."
         )

@@ -30,13 +30,21 @@ class Guess:
         if guessed is None:
             opening = "You skipped the guess."
         elif not self.options:
-            opening = f"You guessed {guessed:g}."
+            opening = f"You guessed {guessed:g}. {_how_near(guessed, truth)}."
         else:
             opening = (
                 f"You guessed: {guessed}. {'Right' if guessed == truth else 'No'}."
             )
         shown = truth if self.options else f"{truth:.3g}"
         return f"<b>{opening}</b> The answer: {shown}. {self.because}"
+
+
+def _how_near(guessed: float, truth: float) -> str:
+    """Right within 1 %, close within 20 %."""
+    error = abs(guessed - truth)
+    if error <= 0.01 * abs(truth):
+        return "Right"
+    return "Close" if error <= 0.2 * abs(truth) else "No"
 
 
 class GuessBox(widgets.VBox):

@@ -97,7 +97,8 @@ class Laboratory(Panel):
         (self.curve,) = left.plot(RATES, np.ones_like(RATES), color=GREY, linewidth=2)
         self.leads = {
             name: left.plot([1], [1], marker, color=colour, markersize=12, label=label,
-                            linestyle="", fillstyle=fill, markeredgewidth=2)[0]
+                            linestyle="", fillstyle=fill, markeredgewidth=2,
+                            zorder=4 if name == "full" else 3)[0]
             for name, (marker, colour, fill, label) in LEADS.items()
         }  # fmt: skip
         (self.here,) = left.plot([1], [1], "X", color=VERMILION, markersize=12,
@@ -158,8 +159,8 @@ class Laboratory(Panel):
             f"{leads['full']:.2g}; truncated backpropagation leads to "
             f"{leads['truncated']:.2g}, first order to {leads['first_order']:.2g}. The "
             f"sign of an estimate is right most often for {LABELS[best]} "
-            f"({rows[best]['sign']:.0%}), and for truncated in "
-            f"{rows['truncated']['sign']:.0%}."
+            f"({rows[best]['sign']:.0%} of estimates); for truncated it is in "
+            f"{rows['truncated']['sign']:.0%}, for PES in {rows['pes']['sign']:.0%}."
         )
 
     def numbers(self, result):

@@ -111,7 +111,16 @@ class Landscape(Panel):
         self.limit = right.axvline(1, color=VERMILION, linestyle="--")
         self.best = right.axvline(1, color=BLACK, linestyle=":")
         self.names = [
-            right.text(1, 3e-6, "", rotation=90, ha=side, va="bottom", color=colour)
+            right.text(
+                1,
+                3e-6,
+                "",
+                rotation=90,
+                ha=side,
+                va="bottom",
+                color=colour,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )
             for side, colour in (("left", VERMILION), ("right", BLACK))
         ]
         right.set(xscale="log", yscale="log", ylim=(BOTTOM, TOP), xlim=(1e-3, 13),
@@ -167,12 +176,11 @@ class Landscape(Panel):
 
 
 def _until_out_of_sight(path):
-    """The path [steps + 1, 2], standing still once it is far outside the picture."""
-    far = ~(np.abs(path).max(1) < 3 * HALF)
-    if far.any():
-        leaves = int(far.argmax())
-        path = path.copy()
-        path[leaves:] = np.nan_to_num(path[leaves]).clip(-1e3, 1e3)
+    """The path [steps + 1, 2], standing still once it has left the picture for good."""
+    inside = np.flatnonzero(np.abs(path).max(1) < 3 * HALF)
+    leaves = min(inside[-1] + 1, STEPS)
+    path = np.nan_to_num(path, posinf=1e3, neginf=-1e3).clip(-1e3, 1e3)
+    path[leaves:] = path[leaves]
     return path
 
 

@@ -104,7 +104,7 @@ class Unrolled(Panel):
         figure.clear()
         graph, bars = figure.subplots(2, 1, height_ratios=[3, 1.2], sharex=True)
         graph.axis("off")
-        graph.set(xlim=(-0.9, STEPS + 0.4), ylim=(-0.45, 2.4))
+        graph.set(xlim=(-0.9, STEPS + 0.4), ylim=(-0.45, 2.5))
         self.arrows = [graph.add_patch(_arrow(*edge)) for edge in edges()]
         for t in range(STEPS + 1):
             _node(graph, t, THETA, f"$\\theta_{t}$")
@@ -112,6 +112,10 @@ class Unrolled(Panel):
                 _node(graph, t, LOSS, f"$f_{t}$", BLUE)
         for t in range(STEPS):
             _node(graph, t + 0.35, OPTIMIZER, "$m$", VERMILION)
+        for k, (kind, colour) in enumerate(KINDS.items()):
+            graph.text(
+                1.2 + 0.95 * k, 2.32, f"\u2192 {kind}", color=colour, weight="bold"
+            )
         for row, name in ((OPTIMIZER, "optimizer"), (THETA, "parameters"),
                           (LOSS, "losses")):  # fmt: skip
             graph.text(-0.85, row + 0.28, name, color=GREY)
