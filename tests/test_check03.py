@@ -35,7 +35,7 @@ def optimizer(**changes):
 
     class Mine(LSTMOptimizer):
         def forward(self, grads, state):
-            x, hs, cs = grads[None], [], []
+            x, hs, cs = grads if changes.get("flat") else grads[None], [], []
             old = list(zip(state["h"], state["c"], strict=True))
             if changes.get("swapped"):
                 old = old[::-1]
@@ -55,6 +55,8 @@ def optimizer(**changes):
                 states = {"h": hs[0], "c": cs[0]}
             if changes.get("in_place"):
                 state["h"].add_(1)
+            if changes.get("lists"):
+                states = {"h": hs, "c": cs}
             if changes.get("tuple"):
                 states = (states["h"], states["c"])
             if changes.get("sum"):
@@ -65,7 +67,7 @@ def optimizer(**changes):
 
 
 ANSWERS = [
-    ("lstm_weights", count, "Right: four gates"),
+    ("lstm_weights", count, "Right: three gates"),
     ("lstm_weights", lambda *a: torch.tensor(count(*a)), "Right"),
     ("lstm_weights", lambda n, h, m: h * (n + h + 1) + m * (h + 1), "four of them"),
     ("lstm_weights", lambda n, h, m: 4 * h * (n + h) + m * h, "leave the biases out"),
@@ -73,10 +75,13 @@ ANSWERS = [
     ("lstm_weights", lambda n, h, m: 4 * h * (n + h + 1) + m * h, "The read-out has"),
     ("lstm_weights", lambda n, h, m: 4 * h * (n + 1) + m * (h + 1), "recurrent"),
     ("lstm_weights", lambda n, h, m: 4 * h * (n + h + 1), "leave the read-out out"),
-    ("lstm_weights", lambda n, h, m: n * h * m, "Each of the 4 hidden rows"),
+    ("lstm_weights", lambda n, h, m: 4 * (n + h + 1) + m * (h + 1), "one hidden unit"),
+    ("lstm_weights", lambda n, h, m: n * h * m, "Each hidden unit has four sets"),
     ("preprocessing", two_branches, "Right: both branches"),
     ("preprocessing", lambda d, p: torch.stack([d.abs().log() / p, d.sign()]),
      "the log of 0 is -inf"),
+    ("preprocessing", lambda d, p: torch.stack([d.log() / p, d.sign()]),
+     "a negative number has no log"),
     ("preprocessing", lambda d, p: two_branches(d, p).T, "features are rows"),
     ("preprocessing", lambda d, p: two_branches(d, p).flip(0), "comes first"),
     ("preprocessing", lambda d, p: two_branches(d, p) * torch.tensor([[p], [1.0]]),
@@ -98,16 +103,21 @@ ANSWERS = [
     ("cell", lambda *a: lstm_cell(*a, squash=torch.sigmoid), "tanh, not sigmoid"),
     ("cell", lambda *a: lstm_cell(*a, squash=lambda g: g), "goes through tanh."),
     ("cell", lambda *a: lstm_cell(*a, old=True), "made from the old c"),
-    ("cell", lambda *a: lstm_cell(*a, order=(0, 1, 3, 2)), "torch.nn.LSTMCell"),
+    ("cell", lambda *a: lstm_cell(*a, order=(0, 1, 3, 2)), "last two have changed"),
+    ("cell", lambda W, x, h, c: lstm_cell(W, h, x, c), "x comes first in z"),
+    ("cell", lambda W, x, h, c: (h, c), "torch.nn.LSTMCell"),
     ("cell", lambda *a: lstm_cell(*a)[0], "Return two things: the new h"),
     ("cell", lambda W, x, h, c: (h.T, c.T), "Yours has shape [4, 3]"),
     ("cell", lambda W, x, h, c: (h, c.mul_(2)), "changed its argument in place"),
-    ("cell", lambda W, x, h, c: lstm_cell(W[:, :-1], x, h, c), "raised RuntimeError"),
+    ("cell", lambda W, x, h, c: lstm_cell(W[:, :-1], x, h, c), "row of ones there?"),
     ("optimizer", optimizer(), "Right: three steps"),
     ("optimizer", LSTMOptimizer, "Right"),
     ("optimizer", optimizer(unscaled=True), "forget the output scale"),
     ("optimizer", optimizer(swapped=True), "first layer's h is not right"),
-    ("optimizer", optimizer(forgets=True), "first layer's h is not right"),
+    ("optimizer", optimizer(forgets=True), "You return the old state"),
+    ("optimizer", optimizer(bare=True), "At step 1 your update is"),
+    ("optimizer", optimizer(flat=True), "The first layer's x is grads[None]"),
+    ("optimizer", optimizer(lists=True), "torch.stack makes one tensor"),
     ("optimizer", optimizer(no_bias=True), "At step 1 your update is"),
     ("optimizer", optimizer(detached=True), "lost their graph"),
     ("optimizer", optimizer(one_layer=True), "h is [layers, hidden, coords]"),

@@ -10,7 +10,7 @@ def _own_count(inputs, hidden, outputs):
     return 4 * hidden * (inputs + hidden + 1) + outputs * (hidden + 1)
 
 
-@exercise(_own_count, "four gates, each with a bias, and a read-out.")
+@exercise(_own_count, "three gates and a candidate, each with biases, and a read-out.")
 def lstm_weights(answer):
     """How many weights an LSTM layer and its read-out have."""
     cases = [(3, 5, 2), (10, 7, 4)]
@@ -28,9 +28,11 @@ def lstm_weights(answer):
         (lambda n, h, m: 4 * h * (n + h + 1) + m * h, "The read-out has biases too, "
          "one for each output."),
         (lambda n, h, m: 4 * h * (n + h) + m * (h + 1), "The gates have biases too: "
-         "z = [x; h; 1]."),
-        (lambda n, h, m: 4 * h * (n + 1) + m * (h + 1), "A gate sees the old hidden "
-         "state h as well, not only the input x: that is what makes it recurrent."),
+         "each unit also sees a constant 1."),
+        (lambda n, h, m: 4 * h * (n + 1) + m * (h + 1), "A unit sees the old hidden "
+         "values as well, not only the inputs: that is what makes it recurrent."),
+        (lambda n, h, m: 4 * (n + h + 1) + m * (h + 1), "That is one hidden unit. "
+         "There are as many as `hidden` says, each with its own weights."),
         (lambda n, h, m: 4 * h * (n + h + 1), "You leave the read-out out."),
     ):  # fmt: skip
         if near(seen, counts(wrong)):
@@ -39,8 +41,9 @@ def lstm_weights(answer):
     if not near(seen, right):
         raise Wrong(
             f"For {cases[0][0]} inputs, {cases[0][1]} hidden units and {cases[0][2]} "
-            f"outputs yours gives {seen[0]:g}, expected {right[0]:g}. Each of the 4 "
-            "hidden rows of W sees x, h and a 1."
+            f"outputs yours gives {seen[0]:g}, expected {right[0]:g}. Each hidden "
+            "unit has four sets of weights, each for all inputs, all old hidden values "
+            "and a 1; each output has weights for all hidden values and a 1."
         )
 
 
@@ -60,11 +63,7 @@ def preprocessing(answer):
             "Yours has a row for each coordinate. Here features are rows and "
             "coordinates are columns: [2, coords]."
         )
-    if isinstance(value, torch.Tensor) and not value.isfinite().all():
-        raise Wrong(
-            "Yours is not finite: the log of 0 is -inf. Gradients below e^-p take the "
-            "other branch: (-1, e^p d)."
-        )
+    _no_bare_log(value, grads)
     value = tensor_like(value, right, "two numbers for each coordinate.")
     large = grads.abs() >= torch.tensor(-p).exp()
     for wrong, why in (
@@ -89,6 +88,22 @@ def preprocessing(answer):
         )
 
 
+def _no_bare_log(value, grads):
+    """Wrong where the log of a negative number, or of zero, was taken."""
+    if not (isinstance(value, torch.Tensor) and value.shape == (2, len(grads))):
+        return
+    if value[:, grads < -1e-3].isnan().any():
+        raise Wrong(
+            "Yours is not a number where the gradient is negative: a negative number "
+            "has no log. Take the absolute value first."
+        )
+    if not value.isfinite().all():
+        raise Wrong(
+            "Yours is not finite: the log of 0 is -inf. Gradients below e^-p take the "
+            "other branch: (-1, e^p d)."
+        )
+
+
 def _own_cell(W, x, h, c):
     gates = W @ torch.cat([x, h, torch.ones_like(x[:1])])
     i, f, o, g = gates.chunk(4)
@@ -107,8 +122,13 @@ def cell(answer):
 
     W, x = normal(4 * hidden, inputs + hidden + 1), normal(inputs, coords)
     h, c = normal(hidden, coords), normal(hidden, coords)
-    new_h, new_c = _pair(ask(answer, W, x, h, c), h, "the new h and the new c")
-    i, f, o, g = (W @ torch.cat([x, h, torch.ones(1, coords)])).chunk(4)
+    value = _ask_shapes(
+        answer, W, x, h, c, hint="z = [x; h; 1] must have as many rows as W has "
+        "columns, inputs + hidden + 1. Is the row of ones there?"
+    )  # fmt: skip
+    new_h, new_c = _pair(value, h, "the new h and the new c")
+    one = torch.ones(1, coords)
+    i, f, o, g = (W @ torch.cat([x, h, one])).chunk(4)
     right_h, right_c = _torch_cell(W, x, h, c)
     si, sf, so = i.sigmoid(), f.sigmoid(), o.sigmoid()
     if near(new_h, right_c) and near(new_c, right_h):
@@ -119,6 +139,11 @@ def cell(answer):
         (sf * c + si * g.sigmoid(), "The candidate g goes through tanh, not sigmoid: "
          "it must be able to be negative."),
         (sf * c + si * g, "The candidate g goes through tanh."),
+        (sf * c + si * o.tanh(), "The last two have changed places. The rows of W are "
+         "W_i, W_f, W_o and then the candidate's, W_c. (In torch.nn.LSTMCell they "
+         "stand in another order.)"),
+        (_other_order(W, x, h, c), "x comes first in z, then h, then the 1: so do the "
+         "columns of W."),
         (f * c + i * g.tanh(), "A gate goes through a sigmoid, which makes it a number "
          "between 0, shut, and 1, open."),
     ):  # fmt: skip
@@ -137,6 +162,24 @@ def cell(answer):
             f"{right_c[0, 0]:.3f}. One product, W @ torch.cat([x, h, ones]), then cut "
             "it in four with chunk."
         )
+
+
+def _other_order(W, x, h, c):
+    """The new c of who stacks z = [h; x; 1]."""
+    i, f, _, g = (W @ torch.cat([h, x, torch.ones_like(x[:1])])).chunk(4)
+    return f.sigmoid() * c + i.sigmoid() * g.tanh()
+
+
+def _ask_shapes(function, *arguments, hint):
+    """As ``ask``, with a hint where shapes do not fit."""
+    try:
+        return ask(function, *arguments)
+    except Wrong as wrong:
+        words = ("shapes cannot be multiplied", "IndexError", "Sizes of tensors",
+                 "number of dimensions")  # fmt: skip
+        if any(word in str(wrong) for word in words):
+            raise Wrong(f"{wrong} {hint}") from None
+        raise
 
 
 def _torch_cell(W, x, h, c):
@@ -166,6 +209,8 @@ def optimizer(answer):
         kind(hidden_size=4, preprocess="identity", seed=1).double()
         for kind in (answer, LSTMOptimizer)
     )
+    for each in (made, kits):
+        each.lstm.b_out.data += 0.3  # it starts at 0, where nobody would miss it
     states = [kits.initial_state(3), kits.initial_state(3)]
     for t, grads in enumerate(torch.tensor([[1.0, -2, 0], [0.5, 3, 1], [2, 2, -1]])):
         update, states[0] = _step(made, grads.double(), states[0])
@@ -179,13 +224,19 @@ def _step(made, grads, state):
     def forward(grads, h, c):
         return made(grads, {"h": h, "c": c})
 
-    value = ask(forward, grads, state["h"], state["c"])
+    value = _ask_shapes(
+        forward, grads, state["h"], state["c"], hint="The first layer's x is "
+        "grads[None], [1, coords]: features are rows."
+    )  # fmt: skip
     if not (isinstance(value, tuple) and len(value) == 2):
         raise Wrong("Return two things: the update and the new state.")
     update, after = value
     if not (isinstance(after, dict) and {"h", "c"} <= set(after)):
         raise Wrong('The state is a dictionary: {"h": ..., "c": ...}.')
     for name in ("h", "c"):
+        if isinstance(after[name], list | tuple):
+            raise Wrong(f"{name} is a {type(after[name]).__name__}: torch.stack makes "
+                        "one tensor of it, [layers, hidden, coords].")  # fmt: skip
         tensor_like(after[name], state[name], f"{name} is [layers, hidden, coords].")
     tensor_like(update, grads, "one update for each coordinate, [coords].")
     return update, after
@@ -194,6 +245,10 @@ def _step(made, grads, state):
 def _compare(made, update, right, states, t):
     """Wrong where an update or a state is not the kit's, after step t."""
     (ours, theirs), scale = states, made.output_scale
+    if t == 0 and not ours["h"].any():
+        raise Wrong(
+            "You return the old state. The new one holds each layer's new h, c."
+        )
     if near(scale * update, right):
         raise Wrong("You forget the output scale: the update is output_scale * out.")
     if t and near(ours["h"], theirs["h"]) is False and near(ours["h"][0], ours["h"][1]):

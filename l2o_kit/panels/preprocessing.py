@@ -91,7 +91,7 @@ class Preprocessing(Panel):
             xlabel="gradient size |d|, d > 0",
             ylabel="input to the network",
         )
-        left.legend(loc="upper left", frameon=False, bbox_to_anchor=(0, 0.87))
+        left.legend(loc="lower right", frameon=False)
         self.curves = {
             kind: right.plot(SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4,
                              label=label)[0]
@@ -100,7 +100,7 @@ class Preprocessing(Panel):
         self.marks = {kind: right.plot([1], [1], "o", color=BLACK, markersize=9)[0]
                       for kind in KINDS}  # fmt: skip
         right.axhspan(LOW, 1e-3, color=GREY, alpha=0.15, linewidth=0)
-        right.text(1.5e-8, 2e-7, "too little to notice", color=GREY)
+        right.text(7e3, 2e-7, "too little to notice", color=GREY, ha="right")
         right.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]),
                   ylim=(LOW, HIGH), xlabel="gradient size |d|",
                   ylabel="a gate moves, d against 2 d")  # fmt: skip

@@ -49,9 +49,11 @@ class RunPanel(Panel):
     def first(self):
         """Before the first Run: empty axes, and what to do."""
         self.text = "Nothing was run yet."
-        moving, self.moving = self.moving, []
+        for artist in self.moving:
+            artist.set_visible(False)
         self._show_picture()
-        self.moving, self._background = moving, None
+        for artist in self.moving:
+            artist.set_visible(True)
         self._say("Press Run to compute this picture.")
 
     def work(self, state: dict, job: Job):
