@@ -127,18 +127,29 @@ def cell(answer):
         "columns, inputs + hidden + 1. Is the row of ones there?"
     )  # fmt: skip
     new_h, new_c = _pair(value, h, "the new h and the new c")
-    one = torch.ones(1, coords)
-    i, f, o, g = (W @ torch.cat([x, h, one])).chunk(4)
     right_h, right_c = _torch_cell(W, x, h, c)
-    si, sf, so = i.sigmoid(), f.sigmoid(), o.sigmoid()
     if near(new_h, right_c) and near(new_c, right_h):
         raise Wrong("Both are right, in the other order: return h' first, then c'.")
+    _slips(new_h, new_c, W, x, h, c)
+    if not (near(new_h, right_h) and near(new_c, right_c)):
+        raise Wrong(
+            f"Yours gives c' = {new_c[0, 0]:.3f} in the first place, torch.nn.LSTMCell "
+            f"{right_c[0, 0]:.3f}. One product, W @ torch.cat([x, h, ones]), then cut "
+            "it in four with chunk."
+        )
+
+
+def _slips(new_h, new_c, W, x, h, c):
+    """Wrong where the new h or the new c is what a typical slip gives."""
+    i, f, o, g = (W @ torch.cat([x, h, torch.ones_like(x[:1])])).chunk(4)
+    si, sf, so = i.sigmoid(), f.sigmoid(), o.sigmoid()
+    right = sf * c + si * g.tanh()
     for wrong, why in (
         (si * c + sf * g.tanh(), "The gates i and f have changed places. The rows of W "
-         "are i, f, o, g: f keeps the old c, i lets the new in."),
-        (sf * c + si * g.sigmoid(), "The candidate g goes through tanh, not sigmoid: "
-         "it must be able to be negative."),
-        (sf * c + si * g, "The candidate g goes through tanh."),
+         "are W_i, W_f, W_o, W_c: f keeps the old c, i lets the new in."),
+        (sf * c + si * g.sigmoid(), "The candidate goes through tanh, not sigmoid: it "
+         "must be able to be negative."),
+        (sf * c + si * g, "The candidate goes through tanh."),
         (sf * c + si * o.tanh(), "The last two have changed places. The rows of W are "
          "W_i, W_f, W_o and then the candidate's, W_c. (In torch.nn.LSTMCell they "
          "stand in another order.)"),
@@ -149,19 +160,10 @@ def cell(answer):
     ):  # fmt: skip
         if near(new_c, wrong):
             raise Wrong(why)
-    if near(new_c, right_c):
-        for wrong, why in (
-            (so * c.tanh(), "h' is made from the old c. Use the new one: o tanh(c')."),
-            (so * right_c, "h' is o times tanh of c'."),
-        ):  # fmt: skip
-            if near(new_h, wrong):
-                raise Wrong(why)
-    if not (near(new_h, right_h) and near(new_c, right_c)):
-        raise Wrong(
-            f"Yours gives c' = {new_c[0, 0]:.3f} in the first place, torch.nn.LSTMCell "
-            f"{right_c[0, 0]:.3f}. One product, W @ torch.cat([x, h, ones]), then cut "
-            "it in four with chunk."
-        )
+    if near(new_c, right) and near(new_h, so * c.tanh()):
+        raise Wrong("h' is made from the old c. Use the new one: o tanh(c').")
+    if near(new_c, right) and near(new_h, so * right):
+        raise Wrong("h' is o times tanh of c'.")
 
 
 def _other_order(W, x, h, c):
