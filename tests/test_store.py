@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from l2o_kit import store
-from l2o_kit.baselines import RULES, Baseline, tune
+from l2o_kit import elsewhere, store
+from l2o_kit.baselines import RULES, SIX, Baseline, tune
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
 from l2o_kit.recipes import RECIPES
@@ -66,6 +66,23 @@ def test_rates_of_digits_are_better_than_their_neighbours():
                           batch=store.TUNING["digits"])  # fmt: skip
         scores.append(float(curves.mean_loss().mean()))
     assert scores[0] <= min(scores) * 1.01, name
+
+
+def test_a_random_place_away_from_home():
+    """One of the quicker places; rivals from home or tuned there, at stored rates."""
+    rows, draw = stored("elsewhere"), np.random.default_rng()
+    places = [k for k, (_, value) in enumerate(elsewhere.PLACES) if value <= 20]
+    k, tuned = int(draw.choice(places)), int(draw.integers(2))
+    rules = {"learned": load("quadratic")}
+    rates = rows["rates"][k, tuned]
+    rules |= {n: Baseline(n, float(lr)) for n, lr in zip(SIX, rates, strict=True)}
+    losses = elsewhere.race(rules, *elsewhere.PLACES[k])
+    ratio, _, _, best = elsewhere.ratio_to_best(losses)
+    where = f"{elsewhere.PLACES[k]}, {'there' if tuned else 'home'}"
+    assert ratio == pytest.approx(rows["ratio"][k, tuned, 0], rel=0.02), where
+    assert best == SIX[rows["best"][k, tuned]], where
+    new = elsewhere.thinned(losses["learned"])
+    np.testing.assert_allclose(new, rows["curves"][k, tuned, 0], rtol=0.1)
 
 
 def test_an_unknown_name_says_what_is_there():
