@@ -3,8 +3,10 @@
 An LSTM learns the update rule of an optimizer (Andrychowicz et al. 2016). Read in this
 order; each file opens with its equation:
 
-    data          data sets that ship, and their corruptions
+    downloads     files that are fetched once, and checked
+    data          data sets that ship, MNIST, and their corruptions
     optimizees    the problems f(theta): Quadratic, Network
+    variations    the same problems scaled, or mixed
     lstm          the LSTM, with its derivative by hand
     optimizer     the coordinatewise LSTM optimizer m: gradients in, update out
     trainer       meta-training: roll-outs, windows, what the meta-gradient is

@@ -10,7 +10,8 @@ import torch
 
 from l2o_kit.baselines import SIX, tuned_baselines
 from l2o_kit.evaluate import optimize, paired_ratio
-from l2o_kit.optimizees import Problem, Quadratic
+from l2o_kit.optimizees import Quadratic
+from l2o_kit.variations import Scaled
 
 AXES = {
     "scale": (0.01, 0.1, 1, 3, 10, 100),
@@ -21,41 +22,6 @@ PLACES = [(axis, value) for axis, values in AXES.items() for value in values]
 HOME = {"scale": 1, "dimension": 10, "horizon": 100}
 POINTS = 51  # of a curve that is kept
 TUNED_ON, JUDGED_ON = 100, 500  # problems
-
-
-class Scaled:
-    """Another optimizee times a factor: factor * f(theta).
-
-    >>> Scaled(Quadratic(), 3.0)
-    3.0 * Quadratic(dim=10)  # |W theta - y|^2
-    """
-
-    def __init__(self, optimizee, factor: int | float):
-        self.optimizee, self.factor, self.coords = optimizee, factor, optimizee.coords
-
-    def __repr__(self):
-        return f"{self.factor} * {self.optimizee!r}"
-
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "ScaledProblem":
-        """The other's problems, each with its loss times the factor."""
-        return ScaledProblem(
-            self.optimizee.sample(batch, generator, dtype), self.factor
-        )
-
-
-class ScaledProblem(Problem):
-    """Problems whose loss is ``factor`` times another's."""
-
-    def __init__(self, problem: Problem, factor: int | float):
-        self.problem, self.factor, self.theta0 = problem, factor, problem.theta0
-
-    def minibatch(self, generator):
-        """The other's."""
-        return self.problem.minibatch(generator)
-
-    def loss(self, theta, minibatch=None):
-        """factor * f(theta): [batch]."""
-        return self.factor * self.problem.loss(theta, minibatch)
 
 
 def place(axis: str, value) -> tuple:

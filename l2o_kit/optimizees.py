@@ -24,6 +24,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from l2o_kit.data import split
+from l2o_kit.inputs import check_data, check_loss, check_module
 
 
 class Problem:
@@ -150,10 +151,10 @@ class Network:
 
     def __init__(self, module: nn.Module, X, y, X_held_out=None, y_held_out=None, *,
                  loss=F.cross_entropy, batch_size=128, init_std=0.1):  # fmt: skip
-        X, y = _check_data(X, y, "X and y")
+        X, y = check_data(X, y, "X and y")
         if X_held_out is None:
             X, y, X_held_out, y_held_out = split(X, y)
-        held_out = _check_data(X_held_out, y_held_out, "X_held_out and y_held_out")
+        held_out = check_data(X_held_out, y_held_out, "X_held_out and y_held_out")
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size}: it must be at least 1.")
         self.module, self.loss_fn, self.init_std = module, loss, init_std
@@ -161,8 +162,8 @@ class Network:
         self.data, self.held_out_data = (X, y), held_out
         self.shapes = {name: p.shape for name, p in module.named_parameters()}
         self.coords = sum(shape.numel() for shape in self.shapes.values())
-        self._check_parameters()
-        self._check_loss()
+        check_module(module)
+        check_loss(self)
 
     def __repr__(self):
         return (
@@ -199,25 +200,6 @@ class Network:
                 if hasattr(layer, "reset_parameters"):
                     layer.reset_parameters()
         return nn.utils.parameters_to_vector(self.module.parameters()).detach().clone()
-
-    def _check_parameters(self):
-        for name, parameter in self.module.named_parameters():
-            if not parameter.is_floating_point():
-                raise ValueError(
-                    f"parameter {name!r} is {parameter.dtype}: theta moves by real "
-                    "numbers. Make it a float, or register it as a buffer."
-                )
-
-    def _check_loss(self):
-        X, y = (part[:2] for part in self.data)
-        theta = torch.zeros(self.coords)
-        value = self.loss_fn(self.outputs(theta, X), y)
-        if value.shape != ():
-            raise ValueError(
-                f"loss must give one number per problem, and gave shape "
-                f"{list(value.shape)} for two examples. Average over the minibatch, "
-                "for instance with reduction='mean'."
-            )
 
 
 class NetworkProblem(Problem):
@@ -275,27 +257,3 @@ def mlp(sizes, activation: str = "sigmoid") -> nn.Sequential:
     for n_in, n_out in itertools.pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), activations[activation]()]
     return nn.Sequential(*layers[:-1])
-
-
-def _check_data(X, y, names):
-    """X and y as tensors, real numbers as float32; refused where they make no sense."""
-    X, y = map(_as_tensor, (X, y))
-    if len(X) == 0:
-        raise ValueError(f"{names} are empty. Give at least one example.")
-    if len(X) != len(y):
-        raise ValueError(
-            f"{names} do not match: {len(X)} examples and {len(y)} targets. Give one "
-            "target per example."
-        )
-    for part, name in ((X, names.split()[0]), (y, names.split()[2])):
-        if part.is_floating_point() and not part.isfinite().all():
-            bad = int((~part.isfinite()).sum())
-            raise ValueError(
-                f"{name} holds {bad} NaN or infinite value(s). Remove or fill them."
-            )
-    return X, y
-
-
-def _as_tensor(values):
-    tensor = torch.as_tensor(values)
-    return tensor.float() if tensor.is_floating_point() else tensor

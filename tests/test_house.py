@@ -14,16 +14,16 @@ import l2o_kit
 
 ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
-FLOORS = [
-    "data", "plots", "lstm", "optimizees", "optimizer", "arguments", "engine",
-    "checkpoint", "log", "resume", "trainer", "evaluate", "baselines", "recipes",
-    "elsewhere", "store", "rules", "landscapes", "estimators", "claims01", "claims02",
-    "claims03", "claims", "check.machine", "check.answers", "check.lesson00",
-    "check.lesson01", "check.lesson02", "check.lesson03", "check", "panels.guess",
-    "panels.sweep", "panels.base", "panels.slow", "panels.race", "panels.landscape",
-    "panels.laboratory", "panels.unrolled", "panels.preprocessing", "panels.gates",
-    "panels.minute", "panels.opened", "panels.away", "panels", "panels.strips",
-]  # fmt: skip
+FLOORS = """
+    downloads data plots lstm inputs optimizees variations optimizer arguments
+    engine checkpoint log resume trainer evaluate baselines recipes elsewhere
+    store rules landscapes estimators claims01 claims02 claims03 claims
+    check.machine check.answers check.lesson00 check.lesson01 check.lesson02
+    check.lesson03 check panels.guess panels.sweep panels.base panels.slow
+    panels.race panels.landscape panels.laboratory panels.unrolled
+    panels.preprocessing panels.gates panels.minute panels.opened panels.away
+    panels panels.strips
+""".split()
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
 
 

@@ -43,16 +43,32 @@ def test_noise_std_is_the_standard_deviation_of_the_noise():
     assert (noisy.y - clean.y).std() == pytest.approx(3.0, rel=0.05)
 
 
-def test_network_gradients_equal_a_loop_of_plain_modules():
-    network = Network(mlp([64, 3, 10]), *data.digits(), batch_size=7)
+LOSSES = {
+    "cross_entropy": data.digits,
+    "mse_loss": data.diabetes,
+    "l1_loss": data.diabetes,
+    "smooth_l1_loss": data.diabetes,
+    "binary_cross_entropy_with_logits": lambda: [
+        part if part.is_floating_point() else part[:, None].float()
+        for part in data.breast_cancer()
+    ],
+}
+
+
+@pytest.mark.parametrize("loss_name", LOSSES)
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "silu"])
+def test_network_gradients_equal_a_loop_of_plain_modules(loss_name, activation):
+    parts, loss_fn = LOSSES[loss_name](), getattr(F, loss_name)
+    sizes = [parts[0].shape[1], 3, 3, 10 if loss_name == "cross_entropy" else 1]
+    network = Network(mlp(sizes, activation), *parts, batch_size=7, loss=loss_fn)
     problem = network.sample(4, draw(), torch.float64)
     rows = problem.minibatch(draw(1))
     loss, grad = problem.value_and_grad(problem.theta0, rows)
-    module = mlp([64, 3, 10]).double()
+    module = mlp(sizes, activation).double()
     for k in range(4):
         nn.utils.vector_to_parameters(problem.theta0[k], module.parameters())
         module.zero_grad()
-        value = F.cross_entropy(module(problem.X[rows[k]]), problem.y[rows[k]])
+        value = loss_fn(module(problem.X[rows[k]]), problem.y[rows[k]])
         value.backward()
         expected = nn.utils.parameters_to_vector([p.grad for p in module.parameters()])
         torch.testing.assert_close(loss[k], value.detach())
@@ -77,7 +93,7 @@ def test_numpy_arrays_of_doubles_are_welcome():
 
 
 def test_minibatches_come_from_the_training_examples_and_change():
-    network = Network(mlp([2, 2]), torch.randn(10, 2), torch.zeros(10).long())
+    network = Network(mlp([2, 2]), torch.ones(10, 2), torch.arange(10) % 2)
     problem, generator = network.sample(3, draw()), draw(1)
     first, second = problem.minibatch(generator), problem.minibatch(generator)
     assert first.shape == (3, 128) and not torch.equal(first, second)
@@ -94,7 +110,7 @@ def test_own_initialization_is_used_seeded_and_leaves_the_global_generator_alone
 
 
 def test_regression_has_held_out_loss_and_no_accuracy():
-    X, y = torch.randn(20, 3), torch.randn(20, 1)
+    X, y = torch.randn(20, 3, generator=draw()), torch.randn(20, 1, generator=draw(1))
     network = Network(mlp([3, 1]), X, y, loss=F.mse_loss, batch_size=4)
     loss, accuracy = network.sample(2, draw()).held_out(torch.zeros(2, 4))
     y_held_out = network.held_out_data[1]
@@ -102,7 +118,7 @@ def test_regression_has_held_out_loss_and_no_accuracy():
     assert loss[0] == pytest.approx(y_held_out.square().mean().item(), rel=1e-5)
 
 
-X, Y = torch.randn(6, 3), torch.zeros(6).long()
+X, Y = torch.randn(6, 3, generator=draw()), torch.arange(6) % 2
 
 
 @pytest.mark.parametrize(

@@ -152,17 +152,6 @@ def test_rivals_tuned_anew_are_no_worse_than_those_from_home():
     assert (panel.result["ratios"][:, 0] > 0.95 * home).all()
 
 
-def test_scaled_gradients_are_the_gradients_scaled():
-    plain, scaled = (
-        kind.sample(3, torch.Generator().manual_seed(0), torch.float64)
-        for kind in (Quadratic(4), elsewhere.Scaled(Quadratic(4), 5.0))
-    )
-    ones = plain.value_and_grad(plain.theta0)
-    others = scaled.value_and_grad(plain.theta0)
-    for one, other in zip(ones, others, strict=True):
-        torch.testing.assert_close(5.0 * one, other)
-
-
 def test_a_rival_that_diverges_is_never_the_best():
     losses = {name: torch.full((3, 4), 2.0) for name in elsewhere.SIX}
     losses["Adam"] = torch.full((3, 4), torch.nan)
