@@ -14,7 +14,7 @@ import l2o_kit
 
 ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
-FLOORS = """
+ORDER = """
     downloads data plots lstm inputs optimizees variations optimizer arguments
     engine checkpoint log resume trainer evaluate baselines recipes elsewhere
     store rules landscapes estimators claims01 claims02 claims03 claims
@@ -23,7 +23,8 @@ FLOORS = """
     panels.race panels.landscape panels.laboratory panels.unrolled
     panels.preprocessing panels.gates panels.minute panels.opened panels.away
     panels panels.strips
-""".split()
+"""
+FLOORS = ORDER.split()
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
 
 
