@@ -93,16 +93,27 @@ def differentiate(problem, phi: float, window: int, samples: int, seed: int = 0,
     that SGD reads changes with theta, so with phi.
     """
     h, _, _ = problem.tensors()
-    theta, noise = problem.draw(samples, seed)
-    alpha, total = math.exp(phi), torch.zeros(samples, dtype=torch.float64)
-    keep = torch.ones_like(h) if first_order else 1 - alpha * h
-    thetas = torch.stack([theta, *_recursion(theta, 1 - alpha * h, -alpha * noise)])
+    thetas, _ = _path(problem, phi, samples, seed)
+    keep = torch.ones_like(h) if first_order else 1 - math.exp(phi) * h
     updates = thetas.diff(dim=0)  # -alpha (h theta + xi): their own derivative to phi
+    total = torch.zeros(samples, dtype=torch.float64)
     for steps in problem.windows(window):
-        D = _recursion(torch.zeros_like(theta), keep, updates[steps.start : steps.stop])
+        D = _recursion(
+            torch.zeros_like(thetas[0]), keep, updates[steps.start : steps.stop]
+        )
         after = thetas[steps.start + 1 : steps.stop + 1]
         total += ((after * torch.stack(D)) @ h).sum(0)
     return total
+
+
+@functools.lru_cache(2)
+def _path(problem, phi: float, samples: int, seed: int):
+    """(theta_0..theta_T [T + 1, samples, n], the noise): every estimator's own."""
+    h, _, _ = problem.tensors()
+    theta, noise = problem.draw(samples, seed)
+    alpha = math.exp(phi)
+    steps = _recursion(theta, 1 - alpha * h, -alpha * noise)
+    return torch.stack([theta, *steps]), noise
 
 
 def _geometric(keep, steps: int):
@@ -149,10 +160,10 @@ def evolution(problem, phi: float, window: int, samples: int, seed: int = 0,
     A window gives (L+ - L-) / (2 s) times its own e; or, where pairs persist, times
     the sum of all e up to it, because what earlier windows did to theta is in L too.
     """
-    theta, noise = problem.draw(samples, seed)
+    thetas, noise = _path(problem, phi, samples, seed)
     middle = torch.full((samples,), phi, dtype=torch.float64)
     generator = stream(seed, "perturbations")
-    pair = torch.stack([theta, theta])
+    pair = torch.stack([thetas[0], thetas[0]])
     total, credit = torch.zeros_like(middle), torch.zeros_like(middle)
     for steps in problem.windows(window):
         e = torch.randn(samples, generator=generator, dtype=torch.float64)
@@ -161,8 +172,7 @@ def evolution(problem, phi: float, window: int, samples: int, seed: int = 0,
         credit = credit + e if persistent else e
         total += (losses[0] - losses[1]) / (2 * SIGMA) * credit
         if not persistent:  # the next window begins where the unperturbed phi leads
-            theta = run(problem, theta, noise, middle, steps)[1]
-            pair = torch.stack([theta, theta])
+            pair = torch.stack([thetas[steps.stop], thetas[steps.stop]])
     return total
 
 

@@ -423,6 +423,6 @@ def test_first_order_drops_what_the_optimizer_reads_and_nothing_else():
     exact = panel.result["kept"]
     panel.controls["derivative"].value = "first order"
     lost = [a and not b for a, b in zip(exact, panel.result["kept"], strict=True)]
-    kinds = [arrow.get_edgecolor() for arrow in panel.arrows]
+    kinds = [arrow.get_color() for arrow in panel.arrows]
     assert sum(lost) == STEPS - 1  # theta_0 is a constant anyway
     assert len({kind for kind, gone in zip(kinds, lost, strict=True) if gone}) == 1

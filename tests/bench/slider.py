@@ -67,7 +67,7 @@ def notebook(name: str) -> dict[str, list[float]]:
 
 def press(page, handle) -> list[float]:
     """Milliseconds of each press of a slider, until its right end."""
-    times = []
+    times, began = [], handle.get_attribute("aria-valuenow")
     handle.scroll_into_view_if_needed()
     handle.focus()
     page.keyboard.press("Home")
@@ -78,6 +78,10 @@ def press(page, handle) -> list[float]:
         except NothingNew:  # the right end
             break
         time.sleep(0.3)
+    page.keyboard.press("Home")  # and back to where it was, for the next slider
+    while float(handle.get_attribute("aria-valuenow")) < float(began):
+        page.keyboard.press("ArrowRight")
+    time.sleep(1)
     return times
 
 
