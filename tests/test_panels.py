@@ -122,6 +122,13 @@ def test_what_is_plotted_is_drawn_where_it_belongs():
     assert np.array_equal(kept, pixels(panel))
 
 
+def test_pictures_are_the_canvas_to_the_last_pixel():
+    """PIL reads back what was encoded by hand."""
+    panel = Line()
+    canvas = np.asarray(panel._canvas.buffer_rgba())[..., :3]
+    assert np.array_equal(pixels(panel), canvas)
+
+
 def test_projector_mode_has_the_same_size_and_larger_letters():
     panel = Line()
     small = pixels(panel)
