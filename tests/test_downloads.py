@@ -181,6 +181,7 @@ def test_the_default_cache_is_the_users(monkeypatch):
         (gzip.compress(struct.pack(">II", 2049, 5) + b"abcd"), "12 .* should hold 13"),
         (gzip.compress(struct.pack(">IIII", 2051, 1, 2, 2) + b"abc"), "19 .* hold 20"),
     ],
+    ids=["plain", "cut", "short", "other", "labels", "pictures"],
 )
 def test_files_that_are_no_idx_files(raw, message, tmp_path):
     path = tmp_path / "x.gz"
