@@ -1,8 +1,8 @@
 """How every picture of the kit looks: colours, line styles, fonts, and PNG bytes.
 
 Colours are Okabe and Ito's (2008), told apart by colour-blind readers; line styles and
-markers say the same again in grey. Pictures are ``matplotlib.figure.Figure`` and never
-pyplot's, whose global state breaks where widgets call back from another thread.
+markers say the same again in grey. Pictures are ``matplotlib.figure.Figure``, made
+without global state, which breaks where widgets call back from another thread.
 """
 
 import base64

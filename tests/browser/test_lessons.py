@@ -98,4 +98,5 @@ def test_stop_ends_a_live_cell_while_it_runs_and_the_next_cells_follow(monkeypat
         box.get_by_role("button", name="Stop").click()
         box.get_by_text("Stopped: ").wait_for(timeout=20_000)
         lab.wait_for_idle(page)
+        assert "meta-steps" in box.inner_text() and "Training: " not in box.inner_text()
         shot(page, "stopped")
