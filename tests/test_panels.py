@@ -226,7 +226,8 @@ def test_a_number_is_guessed():
 def test_slow_panel_computes_on_run_only_and_fades_when_out_of_date():
     panel = SlowLine()
     assert "Press Run" in panel._status.value and not hasattr(panel, "computed")
-    empty = pixels(panel)
+    empty = pixels(panel).astype(int)
+    assert (empty[..., 2] <= empty[..., 0] + 30).all()  # no line, which is blue
     panel.controls["a"].value = 2
     panel.controls["a"].value = 1
     assert np.array_equal(pixels(panel), empty)  # nothing shown can be out of date
