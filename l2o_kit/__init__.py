@@ -11,6 +11,7 @@ order; each file opens with its equation:
     optimizer     the coordinatewise LSTM optimizer m: gradients in, update out
     trainer       meta-training: roll-outs, windows, what the meta-gradient is
     engine        the meta-gradient of a window, block by block
+    imitation     a teacher, Adam, for the beginning of meta-training
     evaluate      curves on fresh problems, fair comparisons
     baselines     the hand-designed rivals, each at its own best rate
     checkpoint    save and load, with provenance and a checksum

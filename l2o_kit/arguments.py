@@ -26,8 +26,20 @@ def check_arguments(meta_steps, seconds, horizon, unroll, batch, lr):
                 f"unroll={unroll} does not divide horizon={steps}: the last window "
                 f"would be cut. Try horizon={steps - steps % unroll}."
             )
-    if min(lr if isinstance(lr, tuple) else (lr,)) <= 0:
+    if min(lr if isinstance(lr, tuple | list) else (lr,), default=0) <= 0:
         raise ValueError(f"lr={lr}: it must be above 0.")
+
+
+def check_cures(horizon, curriculum, imitate, clip):
+    """Refuse cures that could do nothing."""
+    if curriculum and not (isinstance(horizon, tuple) and horizon[0] < horizon[1]):
+        raise ValueError(
+            f"curriculum=True with horizon={horizon}: it has nothing to grow to. Give "
+            "two numbers, as in horizon=(20, 200)."
+        )
+    for name, value in {"imitate": imitate, "clip": clip}.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}={value}: it must be above 0, or None for none.")
 
 
 def move(optimizer, device):

@@ -129,14 +129,18 @@ class Engine:
         return self.optimizer.write(self.out[0, : self.coords])
 
     @torch.no_grad()
-    def backward(self, w: Float[Tensor, "unroll"]):
+    def backward(self, w: Float[Tensor, "unroll"], pull=None):
         """Add dL/dphi to every weight's ``.grad``; L = sum over s of w_s f_s(theta_s).
 
         w is given for s = a+1..b; L adds up all problems, unless w divides by them.
+        pull [U, coords], where there is one, adds to A.
         """
         grads = self.grads[:, 0] if self.targets is None else self.targets
         for k, block in enumerate(self.blocks):
             A = suffix_sum(w[:, None] * grads[1:, block])  # [U, width]
+            if pull is not None:  # which knows of no padding
+                here = pull[:, block]
+                A[:, : here.shape[1]] += here
             # subtle: processors take many times as long for products of almost nothing
             A[A.abs() < 1e18 * torch.finfo(A.dtype).tiny] = 0
             tape = self.tapes[k] if self.keeps else self.tape
@@ -193,7 +197,7 @@ class Exact:
     def begin(self):
         """A window begins: what came before is a constant."""
         self.state = {name: part.detach() for name, part in self.state.items()}
-        self.losses = []
+        self.losses, self.updates = [], []
 
     def see(self, t: int, losses, sources, target):
         """The losses [batch] and gradients at theta_t, with their graph where t > 0."""
@@ -215,11 +219,15 @@ class Exact:
         """The update g_t, with its graph."""
         grads = self.grads[0] if len(self.grads) == 1 else self.grads
         update, self.state = self.optimizer(grads, self.state)
+        self.updates.append(update)
         return update
 
-    def backward(self, w: Float[Tensor, "unroll"]):
+    def backward(self, w: Float[Tensor, "unroll"], pull=None):
         """Add dL/dphi to every weight's ``.grad``, L being sum_s w_s f_s(theta_s)."""
-        (w @ torch.stack(self.losses)).backward()
+        L = w @ torch.stack(self.losses)
+        if pull is not None:  # constants: their product has the derivative wanted
+            L = L + (pull * torch.stack(self.updates)).sum()
+        L.backward()
 
 
 class FirstOrder(Exact):

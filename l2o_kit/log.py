@@ -19,19 +19,23 @@ class Log:
     """What a meta-training did: one entry per meta-step.
 
     meta_losses are L(phi), averaged over the batch; starts are the step a at which each
-    window began; seconds is the wall clock so far.
+    window began; seconds is the wall clock so far; norms are those of the
+    meta-gradient before it was clipped. ``trained`` is (optimizer, optimizee, settings)
+    of the run, for ``diagnose``; it is not stored with the rest.
     """
 
     unroll: int
     meta_losses: list[float] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    norms: list[float] = field(default_factory=list)
     interrupted: bool = False
+    trained = None
 
     def interrupt(self):
         """Mark the run as stopped; drop an entry that the stop cut in the middle."""
         self.interrupted = True
-        lists = self.meta_losses, self.starts, self.seconds
+        lists = self.meta_losses, self.norms, self.starts, self.seconds
         whole = min(map(len, lists))
         for entries in lists:
             del entries[whole:]

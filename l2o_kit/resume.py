@@ -14,6 +14,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
+from l2o_kit.arguments import same_shapes
 from l2o_kit.checkpoint import CheckpointError, read, write
 from l2o_kit.log import Log
 
@@ -43,13 +46,59 @@ class Checkpoints:
             self.written = time.monotonic()
 
     def _write(self, trainer, log):
-        tensors, numbers = trainer.snapshot()
+        tensors, numbers = snapshot(trainer)
         record = asdict(log)
         header = {
             "training": json.dumps({**numbers, "log": record}),
             "recipe": json.dumps(self.recipe, sort_keys=True),
         }
         write(Path(self.path), tensors, header)
+
+
+def snapshot(trainer) -> tuple[dict, dict]:
+    """(tensors, numbers) from which ``go_on`` goes on, between two windows."""
+    tensors = {f"phi.{k}": v for k, v in trainer.optimizer.state_dict().items()}
+    for k, moments in trainer.meta_optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{k}.{name}": value for name, value in moments.items()}
+    tensors["minibatches"] = trainer.minibatches.get_state()
+    tensors["problems"] = (
+        trainer.before if trainer.end else trainer.problems.get_state()
+    )
+    if trainer.end:
+        tensors |= {"theta": trainer.theta, "grads": trainer.engine.boundary()}
+        tensors |= {f"state.{k}": v for k, v in trainer.engine.state.items()}
+        tensors |= trainer.teacher.snapshot() if trainer.teacher else {}
+    return tensors, {"start": trainer.start, "end": trainer.end}
+
+
+@torch.no_grad()
+def go_on(trainer, tensors: dict, numbers: dict):
+    """Go on from a snapshot, to the last bit."""
+    weights = {k[4:]: v for k, v in tensors.items() if k.startswith("phi.")}
+    trainer.optimizer.load_state_dict(weights)
+    moments = {}
+    for key, value in tensors.items():
+        if key.startswith("adam."):
+            _, k, name = key.split(".")
+            moments.setdefault(int(k), {})[name] = value
+    groups = trainer.meta_optimizer.state_dict()["param_groups"]
+    for k, weight in enumerate(trainer.optimizer.parameters()):
+        if moments:
+            same_shapes({"exp_avg": weight, "exp_avg_sq": weight}, moments[k])
+    trainer.meta_optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    trainer.problems.set_state(tensors["problems"])
+    start, end = int(numbers["start"]), int(numbers["end"])
+    if end:
+        trainer.draw()
+        same_shapes({"theta": trainer.problem.theta0}, tensors)
+        trainer.theta = tensors["theta"].to(trainer.weight.device)
+        trainer.engine.go_on(tensors["grads"], {
+            k[6:]: v for k, v in tensors.items() if k.startswith("state.")
+        })  # fmt: skip
+        if trainer.teacher:
+            trainer.teacher.restore(tensors)
+    trainer.minibatches.set_state(tensors["minibatches"])
+    trainer.start, trainer.end = start, end
 
 
 def restore(path, trainer, recipe: dict) -> Log:
@@ -80,7 +129,7 @@ def restore(path, trainer, recipe: dict) -> Log:
     try:
         numbers = json.loads(header["training"])
         log = Log(**numbers.pop("log"))
-        trainer.restore(tensors, numbers)
+        go_on(trainer, tensors, numbers)
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         trainer.optimizer.load_state_dict(before)
         raise CheckpointError(

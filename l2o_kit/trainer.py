@@ -29,13 +29,14 @@ from tqdm.auto import tqdm
 
 from l2o_kit.arguments import (
     check_arguments,
+    check_cures,
     check_theta,
     move,
     one_device,
-    same_shapes,
 )
 from l2o_kit.data import stream
 from l2o_kit.engine import Engine, engine_for
+from l2o_kit.imitation import Teacher
 from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.resume import Checkpoints, restore
@@ -55,11 +56,12 @@ class Trainer:
     """
 
     def __init__(self, optimizer: LSTMOptimizer, optimizee, *, horizon=100, unroll=20,
-                 discount=1.0, batch, seed=0, second_derivatives=False,
-                 **engine):  # fmt: skip
+                 discount=1.0, batch, seed=0, curriculum=False, imitate=None,
+                 clip=MAX_NORM, second_derivatives=False, **engine):  # fmt: skip
         self.optimizer, self.optimizee = optimizer, optimizee
         self.weight = one_device(optimizer)
         self.horizon, self.unroll, self.batch = horizon, unroll, batch
+        self.curriculum, self.clip = curriculum, clip
         powers = [discount ** (unroll - 1 - t) for t in range(unroll)]
         self.w = self.weight.new_tensor(powers).detach()  # w_s, s = a+1..b
         self.problems = stream(seed, "meta-train problems")
@@ -72,7 +74,9 @@ class Trainer:
                 "Leave it out, or take second_derivatives=False and the kit's forward."
             )
         self.engine = kind(optimizer, unroll, batch * optimizee.coords, **engine)
+        self.teacher = imitate and Teacher(imitate, self.weight, self.engine.coords)
         self.start, self.end = 0, 0  # of this window; of this roll-out
+        self.done, self.norm = 0.0, math.nan  # of the run; of the last meta-gradient
 
     def window(self, lr: float) -> float:
         """Roll one window out, update phi, return the meta-loss L(phi)."""
@@ -85,12 +89,13 @@ class Trainer:
         self.begin_window()
         losses = self.roll_out()  # f_s(theta_s), s = a+1..b, means over the batch
         self.optimizer.zero_grad()
-        self.engine.backward(self.w / self.batch)
+        self.engine.backward(self.w / self.batch, self.pull)
         return float(self.w @ losses)
 
     def begin_window(self):
         """Carry on from the last window, or draw new problems for a new roll-out."""
         self.start += self.unroll
+        self.pull = None  # [U, coords], where there is a teacher
         if self.start < self.end:
             self.engine.begin()
             return
@@ -99,6 +104,8 @@ class Trainer:
         self.theta = self.problem.theta0
         self.engine.reset()
         self.engine.begin()
+        if self.teacher:
+            self.teacher.reset()
         with torch.no_grad():
             self.look(0, create_graph=False)
 
@@ -115,13 +122,16 @@ class Trainer:
 
     def roll_out(self):
         """U steps: theta_{t+1} = theta_t + g_t. Returns the losses, [U]."""
-        losses = []
+        losses, pulls = [], []
         with torch.set_grad_enabled(self.engine.create_graph):
             for t in range(self.unroll):
                 update = self.engine.step(t)
+                if self.teacher:
+                    pulls.append((1 - self.done) * self.teacher.pull(update))
                 self.theta = self.theta + update.view_as(self.theta)
                 losses.append(self.look(t + 1, self.engine.create_graph))
         self.theta = self.theta.detach()
+        self.pull = torch.stack(pulls) if pulls else None
         return torch.stack(losses)
 
     def look(self, t: int, create_graph: bool):
@@ -133,6 +143,8 @@ class Trainer:
         self.optimizer.check_sources(len(sources))
         target = None if target is None else target.flatten()
         self.engine.see(t, losses, sources.flatten(1), target)
+        if self.teacher:
+            self.teacher.see(sources.detach().flatten(1).mean(0))
         return losses.detach().mean()
 
     def update(self, lr: float, meta_loss: float):
@@ -143,7 +155,8 @@ class Trainer:
             # an infinite input hides in a saturated LSTM, but 0 * inf is NaN in W.grad
             if not (math.isfinite(meta_loss) and _finite(w.grad for w in weights)):
                 raise MetaTrainingDiverged
-            torch.nn.utils.clip_grad_norm_(weights, MAX_NORM)
+            most = math.inf if self.clip is None else self.clip
+            self.norm = float(torch.nn.utils.clip_grad_norm_(weights, most))
             self.meta_optimizer.param_groups[0]["lr"] = lr
             self.meta_optimizer.step()
             if not _finite(weights):
@@ -154,55 +167,19 @@ class Trainer:
                     weight.copy_(value)
             raise
 
-    def snapshot(self):
-        """(tensors, numbers) from which ``restore`` goes on, between two windows."""
-        tensors = {f"phi.{k}": v for k, v in self.optimizer.state_dict().items()}
-        for k, moments in self.meta_optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{k}.{name}": value for name, value in moments.items()}
-        tensors["minibatches"] = self.minibatches.get_state()
-        tensors["problems"] = self.before if self.end else self.problems.get_state()
-        if self.end:
-            tensors |= {"theta": self.theta, "grads": self.engine.boundary()}
-            tensors |= {f"state.{k}": v for k, v in self.engine.state.items()}
-        return tensors, {"start": self.start, "end": self.end}
-
-    @torch.no_grad()
-    def restore(self, tensors: dict, numbers: dict):
-        """Go on from a snapshot, to the last bit."""
-        weights = {k[4:]: v for k, v in tensors.items() if k.startswith("phi.")}
-        self.optimizer.load_state_dict(weights)
-        moments = {}
-        for key, value in tensors.items():
-            if key.startswith("adam."):
-                _, k, name = key.split(".")
-                moments.setdefault(int(k), {})[name] = value
-        groups = self.meta_optimizer.state_dict()["param_groups"]
-        for k, weight in enumerate(self.optimizer.parameters()):
-            if moments:
-                same_shapes({"exp_avg": weight, "exp_avg_sq": weight}, moments[k])
-        self.meta_optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.problems.set_state(tensors["problems"])
-        start, end = int(numbers["start"]), int(numbers["end"])
-        if end:
-            self.draw()
-            same_shapes({"theta": self.problem.theta0}, tensors)
-            self.theta = tensors["theta"].to(self.weight.device)
-            self.engine.go_on(tensors["grads"], {
-                k[6:]: v for k, v in tensors.items() if k.startswith("state.")
-            })  # fmt: skip
-        self.minibatches.set_state(tensors["minibatches"])
-        self.start, self.end = start, end
-
     def _draw_horizon(self):
         if isinstance(self.horizon, int):
             return self.horizon
         low, high = (steps // self.unroll for steps in self.horizon)
+        if self.curriculum:
+            high = low + round(self.done * (high - low))
         draw = torch.randint(low, high + 1, (), generator=self.problems)
         return int(draw) * self.unroll
 
 
 def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=None,
                horizon=100, unroll=20, discount=1.0, batch, lr, seed=0,
+               curriculum=False, imitate=None, clip=MAX_NORM,
                second_derivatives=False, device=None, checkpoint=None, resume=None,
                checkpoint_seconds=30.0, on_step=None, **engine) -> Log:  # fmt: skip
     """Train phi in place, with a progress bar; interrupt it and keep what was learned.
@@ -213,8 +190,14 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
         unroll: steps of a window, U; it divides the horizon.
         discount: w_s = discount^(b - s); 1 is the plain sum, 0 the last loss only.
         batch: problems optimized side by side.
-        lr: Adam's, on phi; a pair (first, last) falls geometrically over the run.
+        lr: Adam's, on phi; a pair (first, last) falls geometrically over the run, a
+            list in steps, each for an equal part of it.
         seed: of the problems and minibatches.
+        curriculum: whether a horizon (low, high) begins at low and its upper end grows
+            to high over the run.
+        imitate: the learning rate of an Adam that the updates are drawn to, less and
+            less over the run: see ``imitation.py``.
+        clip: the norm to which the meta-gradient is clipped; None leaves it as it is.
         second_derivatives: whether the gradients that the LSTM reads count as
             functions of phi too: exact, slow, and of large memory.
         device: "cpu", "cuda", ...; where phi is moved first. None leaves it in place.
@@ -233,16 +216,18 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
     Example: ``meta_train(LSTMOptimizer(), Quadratic(), seconds=60, batch=64, lr=3e-3)``
     """
     check_arguments(meta_steps, seconds, horizon, unroll, batch, lr)
+    check_cures(horizon, curriculum, imitate, clip)
     move(optimizer, device)
+    settings = {"horizon": horizon, "unroll": unroll, "discount": discount,
+                "batch": batch, "seed": seed, "curriculum": curriculum,
+                "imitate": imitate, "clip": clip,
+                "second_derivatives": second_derivatives}  # fmt: skip
     recipe = {"optimizer": optimizer.config, "optimizee": _name(optimizee),
-              "meta_steps": meta_steps, "seconds": seconds, "horizon": horizon,
-              "unroll": unroll, "discount": discount, "batch": batch, "lr": lr,
-              "seed": seed, "second_derivatives": second_derivatives,
+              "meta_steps": meta_steps, "seconds": seconds, "lr": lr, **settings,
               "dtype": str(optimizer.lstm.w_out.dtype)}  # fmt: skip
-    trainer = Trainer(optimizer, optimizee, horizon=horizon, unroll=unroll,
-                      discount=discount, batch=batch, seed=seed,
-                      second_derivatives=second_derivatives, **engine)  # fmt: skip
+    trainer = Trainer(optimizer, optimizee, **settings, **engine)
     log = restore(resume, trainer, recipe) if resume is not None else Log(unroll)
+    log.trained = (optimizer, optimizee, settings)
     checkpoints = Checkpoints(checkpoint, checkpoint_seconds, recipe)
     checkpoints.offer(trainer, log)  # a folder that cannot be written to shows now
     return _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step)
@@ -250,14 +235,15 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
 
 def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
     """Windows, until the count or the clock says so."""
-    first, last = lr if isinstance(lr, tuple) else (lr, lr)
     began = time.perf_counter() - (log.seconds[-1] if log.seconds else 0)
     with tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR,
               disable=on_step is not None) as bar:  # fmt: skip
         try:
             done = _show(bar, log, meta_steps)
             while done < 1:
-                log.meta_losses.append(trainer.window(first * (last / first) ** done))
+                trainer.done = done
+                log.meta_losses.append(trainer.window(scheduled(lr, done)))
+                log.norms.append(trainer.norm)
                 log.starts.append(trainer.start)
                 log.seconds.append(time.perf_counter() - began)
                 done = _show(bar, log, meta_steps)
@@ -274,6 +260,18 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
                 "smaller output_scale, or a shorter horizon.", log
             ) from error  # fmt: skip
     return log
+
+
+def scheduled(lr, done: float) -> float:
+    """The learning rate of phi when ``done`` of the run, 0 to 1, is behind.
+
+    >>> scheduled((0.1, 0.001), 0.5), scheduled([0.1, 0.01], 0.5), scheduled(0.1, 0.5)
+    (0.01, 0.01, 0.1)
+    """
+    if isinstance(lr, tuple):
+        first, last = lr
+        return first * (last / first) ** done
+    return lr[min(int(done * len(lr)), len(lr) - 1)] if isinstance(lr, list) else lr
 
 
 def _name(optimizee) -> str:

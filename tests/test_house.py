@@ -16,8 +16,9 @@ ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
 ORDER = """
     downloads data plots lstm inputs optimizees variations optimizer arguments
-    engine checkpoint log resume trainer evaluate baselines recipes elsewhere
-    store rules landscapes estimators claims01 claims02 claims03 claims
+    engine imitation checkpoint log resume trainer evaluate baselines diagnosis
+    recipes elsewhere store rules landscapes estimators claims01 claims02 claims03
+    claims
     check.machine check.answers check.lesson00 check.lesson01 check.lesson02
     check.lesson03 check panels.guess panels.sweep panels.base panels.slow
     panels.race panels.landscape panels.laboratory panels.unrolled

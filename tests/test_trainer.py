@@ -115,9 +115,10 @@ def test_learning_rate_falls_from_the_first_to_the_last(monkeypatch):
 
 
 def test_an_interrupt_between_two_entries_of_the_log_leaves_it_whole():
-    log = Log(20, [3.0, 2.0], [0], [0.1])
+    log = Log(20, [3.0, 2.0], [0], [0.1], [0.5])
     log.interrupt()
     assert (log.meta_losses, log.starts, log.seconds) == ([3.0], [0], [0.1])
+    assert log.norms == [0.5]
     assert log.interrupted and log.rollouts() == [3.0 / 20]
 
 
