@@ -85,6 +85,7 @@ def test_imitation_alone_brings_a_random_rule_near_adam():
     """Where the loss is nearly nothing, so that only the teacher counts."""
     optimizee = Scaled(Quadratic(3), 1e-5)
 
+    @torch.no_grad()
     def apart(optimizer):
         problem = optimizee.sample(20, data.stream(1, "judge"))
         teacher = Teacher(0.03, problem.theta0, 60)
@@ -93,7 +94,7 @@ def test_imitation_alone_brings_a_random_rule_near_adam():
             grad = problem.value_and_grad(theta)[1].flatten()
             teacher.see(grad)
             update, state = optimizer(grad, state)
-            taught, theta = teacher.update(), theta + update.detach().view(20, 3)
+            taught, theta = teacher.update(), theta + update.view(20, 3)
             apart += float((update - taught).square().sum() / taught.square().sum())
         return apart / 8
 
