@@ -14,10 +14,14 @@ order; each file opens with its equation:
     imitation     a teacher, Adam, for the beginning of meta-training
     evaluate      curves on fresh problems, fair comparisons
     baselines     the hand-designed rivals, each at its own best rate
+    diagnosis     a debugger for meta-learners
     checkpoint    save and load, with provenance and a checksum
     resume        a meta-training that survives being killed
     recipes       how each shipped optimizer was made
     elsewhere     the quadratics at another scale, dimension, horizon
+    networks      digits, larger digits, diabetes: all rules, three horizons
+    generalization  the digits network wider, deeper, with other activations
+    museum        what goes wrong in meta-training, and what cures it
     store         results that are too slow for a slider
     rules         six hand-designed update rules, a few lines each
     landscapes    quadratics whose every answer is known
@@ -32,6 +36,7 @@ import importlib
 from l2o_kit import data
 from l2o_kit.baselines import Baseline, tuned_baselines
 from l2o_kit.checkpoint import CheckpointError, load, pretrained, save
+from l2o_kit.diagnosis import Diagnosis, diagnose
 from l2o_kit.evaluate import Comparison, Curves, compare, optimize
 from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.optimizees import Network, Quadratic, mlp
@@ -39,10 +44,10 @@ from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import meta_train
 
 __all__ = [
-    "Baseline", "CheckpointError", "Comparison", "Curves", "LSTMOptimizer", "Log",
-    "MetaTrainingDiverged", "Network", "Quadratic", "compare", "data", "load",
-    "meta_train", "mlp", "optimize", "pretrained", "rivals", "save", "tuned_baselines",
-    "verdicts",
+    "Baseline", "CheckpointError", "Comparison", "Curves", "Diagnosis",
+    "LSTMOptimizer", "Log", "MetaTrainingDiverged", "Network", "Quadratic", "compare",
+    "data", "diagnose", "load", "meta_train", "mlp", "optimize", "pretrained",
+    "rivals", "save", "tuned_baselines", "verdicts",
 ]  # fmt: skip
 
 # Modules with a command line of their own (python -m l2o_kit.store) are not imported

@@ -64,7 +64,8 @@ def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
         rule: an LSTMOptimizer; ``partial(torch.optim.Adam, lr=0.1)``; a Baseline; or a
             function of the gradient [batch, coords] that returns the update.
         seed: of the problems and of the minibatches, which no rule can change.
-        purpose: problems drawn for another purpose ("tuning") are other problems.
+        purpose: problems drawn for another purpose are other problems. For "tuning"
+            held-out data is not looked at.
         on_step: called with t at every step; whatever it raises ends the run.
 
     Example: ``optimize(lambda grad: -0.01 * grad, Quadratic(), batch=8).losses``
@@ -85,7 +86,9 @@ def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
             on_step(t)
         if t < steps:
             step(grad)
-    return Curves(torch.stack(losses), theta, diverged, *problem.held_out(theta))
+    # what tunes a rate never sees held-out data
+    held_out = () if purpose == "tuning" else problem.held_out(theta)
+    return Curves(torch.stack(losses), theta, diverged, *held_out)
 
 
 def start(rule, theta: Float[Tensor, "batch coords"]):

@@ -230,9 +230,13 @@ class NetworkProblem(Problem):
         with torch.no_grad():
             outputs = vmap(self.network.outputs, in_dims=(0, None))(theta, X)
             losses = torch.stack([self.network.loss_fn(out, y) for out in outputs])
-            if y.is_floating_point() or outputs.ndim != 3:
+            if self.network.loss_fn is F.binary_cross_entropy_with_logits:
+                right = ((outputs > 0) == (y > 0.5)).flatten(1)
+            elif y.is_floating_point() or outputs.ndim != 3:
                 return losses, None
-            return losses, (outputs.argmax(2) == y).to(losses.dtype).mean(1)
+            else:
+                right = outputs.argmax(2) == y
+            return losses, right.to(losses.dtype).mean(1)
 
     def _one(self, theta, X, y):
         return self.network.loss_fn(self.network.outputs(theta, X), y)

@@ -5,30 +5,43 @@
 
 Every file has a builder here, and a test recomputes random entries of it.
 
-    rates_PROBLEM   tuned learning rates of the rivals, for each objective
+    rates_PROBLEM   tuned learning rates of the rivals, for an objective and steps
     race_rivals     digits: loss curves of each rival at each rate and pixel noise
     race_learned    the same of the shipped optimizer, at each pixel noise
+    networks        lesson 04: three places, three horizons, nine rules
+    places_RULE     lesson 05: the digits network in 144 forms
+    map             lesson 05: layers and units
     elsewhere       quadratics of another scale, dimension, horizon: see elsewhere.py
 """
 
 import argparse
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from l2o_kit import data, elsewhere
+from l2o_kit import data, elsewhere, generalization, networks
 from l2o_kit.baselines import RULES, Baseline, tuned_baselines
 from l2o_kit.checkpoint import load, today
 from l2o_kit.evaluate import optimize
 from l2o_kit.optimizees import Network, mlp
 from l2o_kit.plots import mean_band
-from l2o_kit.recipes import RECIPES
+from l2o_kit.recipes import PROBLEMS
 
 FOLDER = Path(__file__).parent / "stored"
 STEPS = 100
-TUNING = {"quadratic": 1000, "digits": 16}  # problems that a rate is tuned on
+# Problems that a rate is tuned on; and for what it is tuned, after how many steps
+TUNING = {"quadratic": 1000, "digits": 16, "mnist_mlp": 4, "diabetes": 16}
+AT_HOME = (("mean", 100), ("last", 100))
+LONGER = (("last", 200), ("last", 500))
+TUNED_FOR = {
+    "quadratic": AT_HOME,
+    "digits": AT_HOME + LONGER,
+    "mnist_mlp": AT_HOME[1:] + LONGER,
+    "diabetes": AT_HOME + LONGER,
+}
 
 
 def stored(name: str) -> dict[str, np.ndarray]:
@@ -44,23 +57,34 @@ def stored(name: str) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def rivals(problem: str, objective: str = "mean") -> dict[str, Baseline]:
-    """The tuned rivals of a shipped problem, from ``stored/rates_PROBLEM``."""
-    rates = stored(f"rates_{problem}")[objective]
+def rivals(problem: str, objective: str = "mean", steps: int = STEPS) -> dict:
+    """The rivals of a shipped problem, tuned for an objective after so many steps.
+
+    Returns name -> Baseline, from ``stored/rates_PROBLEM``. Raises ValueError where
+    nothing is stored for that.
+    """
+    rates, key = stored(f"rates_{problem}"), f"{objective}_{steps}"
+    if key not in rates:
+        there = sorted(rates.keys() - {"provenance"})
+        raise ValueError(
+            f"{problem}: no rates are stored for {key}; there are {there}. Tune them "
+            "yourself, with tuned_baselines."
+        )
     return {
-        name: Baseline(name, float(lr), STEPS if name == "Adam + cosine" else None)
-        for name, lr in zip(RULES, rates, strict=True)
+        name: Baseline(name, float(lr), steps if name == "Adam + cosine" else None)
+        for name, lr in zip(RULES, rates[key], strict=True)
     }
 
 
 def build_rates(problem: str) -> dict:
-    """objective -> the best rate of each rule of ``baselines.RULES``, in that order."""
-    optimizee = RECIPES[problem].optimizee()
+    """OBJECTIVE_STEPS -> the best rate of each rule of ``baselines.RULES``."""
+    optimizee = PROBLEMS[problem]()
     arrays = {}
-    for objective in ("mean", "last"):
-        tuned = tuned_baselines(optimizee, steps=STEPS, batch=TUNING[problem],
+    for objective, steps in TUNED_FOR[problem]:
+        tuned = tuned_baselines(optimizee, steps=steps, batch=TUNING[problem],
                                 objective=objective)  # fmt: skip
-        arrays[objective] = np.array([tuned[name].lr for name in RULES])
+        rates = [tuned[name].lr for name in RULES]
+        arrays[f"{objective}_{steps}"] = np.array(rates)
     return arrays
 
 
@@ -113,9 +137,31 @@ def build_elsewhere() -> dict:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
+def build_places(name: str) -> dict:
+    """curves [place, 1 + bins] of a learned optimizer, as it is, at every place."""
+    rule = load(name)
+    places = generalization.PLACES
+    return {"curves": np.stack([generalization.learned_row(rule, p) for p in places])}
+
+
+def build_places_adam() -> dict:
+    """rates [place, 3] and curves [place, 3, 1 + bins]: Adam tuned at every place."""
+    rows = [generalization.adam_row(place) for place in generalization.PLACES]
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def plain_and_robust() -> dict:
+    """The two learned optimizers of lesson 05."""
+    return {"plain": load("digits"), "robust": load("digits_robust")}
+
+
 BUILDERS: dict[str, Callable[[], dict]] = {
-    "rates_quadratic": lambda: build_rates("quadratic"),
-    "rates_digits": lambda: build_rates("digits"),
+    **{f"rates_{name}": functools.partial(build_rates, name) for name in TUNED_FOR},
+    "networks": lambda: networks.build(rivals),
+    "places_adam": build_places_adam,
+    "places_plain": lambda: build_places("digits"),
+    "places_robust": lambda: build_places("digits_robust"),
+    "map": lambda: generalization.build_map(plain_and_robust()),
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,
     "elsewhere": build_elsewhere,

@@ -153,10 +153,13 @@ class Trainer:
         before = [w.detach().clone() for w in weights]
         try:
             # an infinite input hides in a saturated LSTM, but 0 * inf is NaN in W.grad
-            if not (math.isfinite(meta_loss) and _finite(w.grad for w in weights)):
+            grads = (w.grad for w in weights if w.grad is not None)
+            if not (math.isfinite(meta_loss) and _finite(grads)):
                 raise MetaTrainingDiverged
             most = math.inf if self.clip is None else self.clip
             self.norm = float(torch.nn.utils.clip_grad_norm_(weights, most))
+            if not math.isfinite(self.norm):  # clipped by it, nothing would be left
+                raise MetaTrainingDiverged
             self.meta_optimizer.param_groups[0]["lr"] = lr
             self.meta_optimizer.step()
             if not _finite(weights):

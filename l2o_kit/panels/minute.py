@@ -1,7 +1,9 @@
-"""Meta-training, live: a random phi learns to optimize quadratics while you watch.
+"""Meta-training, live: phi learns while you watch, from random or from a warm start.
 
-Left how the learned optimizer stands beside the best of the six tuned rivals, as time
-goes by; right their losses on watched problems, which the training never sees.
+``MetaTraining`` learns to optimize quadratics; ``WarmStart`` goes on from a shipped
+optimizer, on the diabetes network. Left how the learned optimizer stands beside the
+best of the six tuned rivals, as time goes by; right their losses on watched problems,
+which the training never sees.
 """
 
 import functools
@@ -12,20 +14,20 @@ import numpy as np
 import torch
 
 from l2o_kit.baselines import SIX
+from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
 from l2o_kit.log import MetaTrainingDiverged
-from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.panels.race import plain_ticks, size
 from l2o_kit.panels.slow import RunPanel
 from l2o_kit.panels.sweep import sweep
 from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, style
+from l2o_kit.recipes import PROBLEMS, RECIPES
 from l2o_kit.store import STEPS, rivals
 from l2o_kit.trainer import meta_train
 
-WATCHED = 100  # problems
+WATCHED = {"quadratic": 100, "diabetes": 32}  # problems
 LOOKS, GAP = 50, 0.5  # looks in a run, but not more often than every GAP seconds
-LOW, HIGH = 0.3, 30.0  # of the left axis
 RATE, FALL = 10**-2.3, 1 / 16  # the meta learning rate at first, and its fall
 
 
@@ -34,18 +36,19 @@ def live_seconds() -> float:
     return float(os.environ.get("L2O_LIVE_SECONDS", "60"))
 
 
-def watch(rule) -> np.ndarray:
+def watch(rule, problem: str) -> np.ndarray:
     """The mean loss of the watched problems at every step: [steps + 1]."""
-    curves = optimize(rule, Quadratic(), batch=WATCHED, purpose="watch")
+    curves = optimize(rule, PROBLEMS[problem](), batch=WATCHED[problem],
+                      purpose="watch")  # fmt: skip
     means = curves.losses.mean(1).double().numpy()
     return np.nan_to_num(means, nan=1e9, posinf=1e9)
 
 
 @functools.cache
-def watched_rivals() -> dict[str, np.ndarray]:
-    """The same of the six rivals, at their tuned rates."""
-    tuned = rivals("quadratic")
-    return {name: watch(tuned[name]) for name in SIX}
+def watched_rivals(problem: str) -> dict[str, np.ndarray]:
+    """The same of the six rivals, at their rates tuned for the mean loss."""
+    tuned = rivals(problem)
+    return {name: watch(tuned[name], problem) for name in SIX}
 
 
 class MetaTraining(RunPanel):
@@ -58,6 +61,8 @@ class MetaTraining(RunPanel):
 
     title = "Meta-training, live: does it beat the six tuned rivals?"
     strip = ({"unroll": 20, "rate": RATE, "seed": 0},)
+    problem, batch = "quadratic", 64
+    low, high, top, bottom = 0.3, 30.0, 300.0, 0.08  # of the left axis, of the right
 
     def __init__(self, guess=None, projector=None, *, make=LSTMOptimizer):
         self.make, self.optimizer = make, None
@@ -96,17 +101,21 @@ class MetaTraining(RunPanel):
                 options=[(str(u), u) for u in (1, 5, 10, 20, 50, 100)], value=20,
                 description="window U",
             ),
-            "rate": widgets.FloatLogSlider(
-                RATE, base=10, min=-5, max=0, step=0.1, readout_format=".2g",
-                description="rate of phi",
-            ),
-            "seed": widgets.IntSlider(0, 0, 9, description="seed"),
+            **rate_and_seed(RATE),
         }  # fmt: skip
+
+    def begin(self, state) -> LSTMOptimizer:
+        """The optimizer before the training."""
+        return self.make(preprocess="identity", seed=state["seed"])
+
+    def unroll(self, state) -> int:
+        """Steps of a window."""
+        return state["unroll"]
 
     def work(self, state, job):
         """Train with looks at the watched problems; what was learned is kept."""
-        optimizer = self.make(preprocess="identity", seed=state["seed"])
-        looks = Looks(optimizer, self.budget)
+        optimizer = self.begin(state)
+        looks = Looks(optimizer, self.budget, self.problem)
 
         def on_step(log):
             done = looks.done(log)
@@ -118,9 +127,9 @@ class MetaTraining(RunPanel):
         torch.set_num_threads(1)  # as fast, and leaves a core to the browser
         try:
             log = meta_train(
-                optimizer, Quadratic(), **self.budget, unroll=state["unroll"], batch=64,
-                lr=(state["rate"], FALL * state["rate"]), seed=state["seed"],
-                on_step=on_step,
+                optimizer, PROBLEMS[self.problem](), **self.budget,
+                unroll=self.unroll(state), batch=self.batch, seed=state["seed"],
+                lr=(state["rate"], FALL * state["rate"]), on_step=on_step,
             )  # fmt: skip
             ended = "Stopped" if log.interrupted else ended
         except MetaTrainingDiverged as error:
@@ -138,43 +147,95 @@ class MetaTraining(RunPanel):
         left.text(100, 0.94, "better than all six", ha="right", va="top", color=GREY)
         (self.ratio,) = left.plot([0], [1], color=VERMILION, linewidth=2.6, marker="o",
                                   markersize=4)  # fmt: skip
-        left.set(xlim=(0, 102), ylim=(LOW, HIGH), yscale="log",
+        left.set(xlim=(0, 102), ylim=(self.low, self.high), yscale="log",
                  xlabel="training time, % of the budget",
                  ylabel="mean loss, learned / best rival")  # fmt: skip
-        plain_ticks(left.yaxis, (0.3, 0.5, 1, 3, 10, 30))
-        for phase, (name, losses) in enumerate(watched_rivals().items()):
+        ticks = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 10, 30)
+        plain_ticks(left.yaxis, [t for t in ticks if self.low <= t <= self.high])
+        for phase, (name, losses) in enumerate(watched_rivals(self.problem).items()):
             right.plot(losses, **style(name, STEPS, 2 * phase))
         look = style("learned", STEPS)
         (self.curve,) = right.plot(np.ones(STEPS + 1), **look)
-        right.set(yscale="log", ylim=(0.08, 300), xlim=(0, STEPS), xlabel="step t",
-                  ylabel="loss f(theta_t)")  # fmt: skip
-        plain_ticks(right.yaxis, (0.1, 1, 10, 100))
+        right.set(yscale="log", ylim=(self.bottom, self.top), xlim=(0, STEPS),
+                  xlabel="step t", ylabel="loss f(theta_t)")  # fmt: skip
+        ticks = (0.1, 0.3, 0.5, 1, 3, 10, 30, 100)
+        plain_ticks(right.yaxis, [t for t in ticks if self.bottom < t < self.top])
         right.legend(loc="upper right", frameon=False, ncols=2)
         return figure, [self.ratio, self.curve]
 
     def draw(self, result):
         """The way so far, and the newest curve."""
-        ratios = np.clip(result["ratios"], LOW, HIGH)
+        ratios = np.clip(result["ratios"], self.low, self.high)
         self.ratio.set_data(100 * np.array(result["times"]), ratios)
         self.curve.set_ydata(np.clip(result["curve"], 0.05, 1e3))
 
     def describe(self, result):
         """How long, how many meta-steps, and how it stands."""
-        name, best = _best()
+        name, best = best_watched(self.problem)
         return (
             f"{result.get('ended', 'Training')}: {result['seconds']:.0f} s, "
-            f"{result['meta_steps']:,} meta-steps (windows of {result['unroll']}, "
+            f"{result['meta_steps']:,} meta-steps ({self.setting(result)}, "
             f"rate of phi {result['rate']:.2g}, seed {result['seed']}). On "
-            f"{WATCHED} watched problems the learned optimizer's mean loss is "
-            f"{size(result['mean'])}, the best rival's ({name}) {best:.3g}."
+            f"{WATCHED[self.problem]} watched problems the learned optimizer's mean "
+            f"loss is {size(result['mean'])}, the best rival's ({name}) {best:.3g}."
         )
+
+    def setting(self, result) -> str:
+        """What is special of the run, in words."""
+        return f"windows of {result['unroll']}"
 
     def numbers(self, result):
         """The mean and the last loss of the learned and of each rival."""
-        curves = {"learned": result["curve"], **watched_rivals()}
+        curves = {"learned": result["curve"], **watched_rivals(self.problem)}
         rows = [[name, size(float(c[1:].mean())), size(float(c[-1]))]
                 for name, c in curves.items()]  # fmt: skip
         return ["rule", "mean loss, 1 to 100", "loss at step 100"], rows
+
+
+WARM, RANDOM = "digits_robust", "random"
+
+
+class WarmStart(MetaTraining):
+    """Go on from an optimizer that was trained on digits, on the diabetes network."""
+
+    title = "Meta-training, live, on the diabetes network"
+    strip = ({"start": WARM, "rate": 1e-3, "seed": 0},)
+    problem, batch = "diabetes", 16
+    low, high, top, bottom = 0.7, 3.0, 1.5, 0.25
+
+    def __init__(self, guess=None, projector=None):
+        super().__init__(guess, projector)
+
+    def make_controls(self):
+        """Where phi begins; the learning rate of phi, the seed."""
+        start = widgets.ToggleButtons(options=[WARM, RANDOM], description="start from")
+        start.style.button_width = "auto"
+        return {"start": start, **rate_and_seed(1e-3)}
+
+    def begin(self, state):
+        """The shipped optimizer, or one that knows nothing."""
+        if state["start"] == WARM:
+            return load(WARM)
+        return LSTMOptimizer(**RECIPES[WARM].config, seed=state["seed"])
+
+    def unroll(self, state):
+        """Always 20."""
+        return 20
+
+    def setting(self, result):
+        """Where it started."""
+        return f"start from {result['start']}"
+
+
+def rate_and_seed(rate: float) -> dict:
+    """The two controls that both panels share."""
+    return {
+        "rate": widgets.FloatLogSlider(
+            rate, base=10, min=-5, max=0, step=0.1, readout_format=".2g",
+            description="rate of phi",
+        ),
+        "seed": widgets.IntSlider(0, 0, 9, description="seed"),
+    }  # fmt: skip
 
 
 def answer_in_subshell(button):
@@ -190,8 +251,8 @@ def answer_in_subshell(button):
 class Looks:
     """Looks at an optimizer in training: how it does on the watched problems."""
 
-    def __init__(self, optimizer, budget: dict):
-        self.optimizer, self.budget = optimizer, budget
+    def __init__(self, optimizer, budget: dict, problem: str):
+        self.optimizer, self.budget, self.problem = optimizer, budget, problem
         self.times, self.ratios = [], []
         seconds = budget.get("seconds")
         self.gap = max(1 / LOOKS, GAP / seconds if seconds else 0)
@@ -208,10 +269,10 @@ class Looks:
 
     def look(self, log, done: float) -> dict:
         """The watched losses now, and the way of the ratio so far."""
-        curve = watch(self.optimizer)
+        curve = watch(self.optimizer, self.problem)
         mean = float(curve[1:].mean())
         self.times.append(done)
-        self.ratios.append(mean / _best()[1])
+        self.ratios.append(mean / best_watched(self.problem)[1])
         return {
             "times": list(self.times), "ratios": list(self.ratios), "curve": curve,
             "mean": mean, "meta_steps": len(log.meta_losses),
@@ -219,8 +280,8 @@ class Looks:
         }  # fmt: skip
 
 
-def _best() -> tuple[str, float]:
+def best_watched(problem: str) -> tuple[str, float]:
     """The best rival on the watched problems, and its mean loss."""
-    means = {name: float(c[1:].mean()) for name, c in watched_rivals().items()}
+    means = {name: float(c[1:].mean()) for name, c in watched_rivals(problem).items()}
     name = min(means, key=means.get)
     return name, means[name]

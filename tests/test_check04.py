@@ -1,0 +1,115 @@
+"""The checks of lesson 04: right answers, misconceptions by name, bad input."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from l2o_kit import check
+from l2o_kit.evaluate import optimize
+
+
+def said(name, answer, capsys):
+    getattr(check, name)(answer)
+    return capsys.readouterr().out
+
+
+def rate(optimizee, rates, judged, *, shift=1, moving=0, stop=None, pick=min,
+         finite=True, value=False):  # fmt: skip
+    losses = {}
+    for k, lr in enumerate(rates[:stop]):
+        adam = partial(torch.optim.Adam, lr=lr)
+        curves = optimize(adam, optimizee, batch=8, seed=judged + shift + moving * k)
+        last = curves.losses[91:].mean()
+        losses[lr] = float(last.nan_to_num(torch.inf) if finite else last)
+    best = pick(losses, key=losses.get)
+    return losses[best] if value else best
+
+
+RIGHT = {
+    "cross_entropy": [
+        F.binary_cross_entropy_with_logits,
+        lambda z, y: (z.clamp(min=0) - y * z + (1 + (-z.abs()).exp()).log()).mean(),
+    ],
+    "traps": [lambda: {"C", "D", "F", "H"}, lambda: ["h", "f", "d", "c"],
+              lambda: "C, D, F, H"],
+    "best_rate": [rate, partial(rate, shift=7)],
+    "break_even": [
+        lambda c, a, b: c / (b - a) if b > a else float("inf"),
+        lambda c, a, b: torch.tensor(c / (b - a) if b > a else torch.inf),
+    ],
+}  # fmt: skip
+
+
+def logs(z, y):
+    return -(y * z.sigmoid().log() + (1 - y) * (1 - z.sigmoid()).log()).mean()
+
+
+WRONG = [
+    ("cross_entropy", lambda z, y: F.softplus(z) - y * z, "one number per example"),
+    ("cross_entropy", lambda z, y: (F.softplus(z) - y * z).sum(), "add up the examp"),
+    ("cross_entropy", lambda z, y: (y * z - F.softplus(z)).mean(), "sign is turned"),
+    ("cross_entropy", lambda z, y: (F.softplus(z.sigmoid()) - y * z.sigmoid()).mean(),
+     "sigmoid first"),
+    ("cross_entropy", lambda z, y: (F.softplus(-z) + y * z).mean(), "changed places"),
+    ("cross_entropy", lambda z, y: F.softplus(z).mean(), "second term"),
+    ("cross_entropy", lambda z, y: F.mse_loss(z.sigmoid(), y), "squared error"),
+    ("cross_entropy", lambda z, y: F.mse_loss(z, y), "expected 0.9"),
+    ("cross_entropy", logs, "e^200 is more than a number can hold"),
+    ("cross_entropy", lambda z, y: (F.softplus(z) - y * z).mean().item(), "lost its"),
+    ("traps", lambda: {"C"}, "1 right, and there are more. theta begins anew"),
+    ("traps", lambda: {"C", "D", "H"}, "3 right, and there are more. Look at line F"),
+    ("traps", lambda: {"D", "F", "H"}, "another learning rate"),
+    ("traps", lambda: {"C", "D", "F"}, "on which examples"),
+    ("traps", lambda: {"A", "C"}, "A is no trap. Eight networks"),
+    ("traps", lambda: {"B"}, "B is no trap. A fixed seed"),
+    ("traps", lambda: {"E"}, "E is no trap"),
+    ("traps", lambda: {"G"}, "G is no trap"),
+    ("traps", lambda: {"Z"}, "There is no line Z"),
+    ("traps", lambda: 4, "a set of letters"),
+    ("best_rate", partial(rate, shift=0), "the very problems that will be judged"),
+    ("best_rate", partial(rate, moving=1), "luck has a say"),
+    ("best_rate", partial(rate, stop=3), "3 of 4 rates"),
+    ("best_rate", partial(rate, finite=False), "nan_to_num"),
+    ("best_rate", partial(rate, value=True), "none of the rates"),
+    ("best_rate", lambda o, r, j: rate(o, r, j) and 30.0, "the *lowest* mean loss"),
+    ("best_rate", lambda o, r, j: 0.1, "You drew no problem"),
+    ("break_even", lambda c, a, b: c / a, "What does each run *save*"),
+    ("break_even", lambda c, a, b: c / b, "takes time too"),
+    ("break_even", lambda c, a, b: c / (a + b), "the difference of the two"),
+    ("break_even", lambda c, a, b: (b - a) / c, "Upside down"),
+    ("break_even", lambda c, a, b: c * (b - a), "Divide"),
+    ("break_even", lambda c, a, b: c + a, "expected 200"),
+    ("break_even", lambda c, a, b: c / (b - a), "of 5 s against a rival's 5 s saves"),
+    ("break_even", lambda c, a, b: c / (b - a) if a != b else float("inf"),
+     "of 7 s against a rival's 5 s saves nothing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "k"), [(name, k) for name, answers in RIGHT.items()
+                    for k in range(len(answers))])  # fmt: skip
+def test_right_answers_are_right(name, k, capsys):
+    answer = RIGHT[name][k]
+    assert getattr(check, name)(answer) is answer
+    assert capsys.readouterr().out.startswith("Right:")
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), WRONG, ids=range(len(WRONG)))
+def test_misconceptions_are_named(name, answer, words, capsys):
+    out = said(name, answer, capsys)
+    assert words in out and "kit's own" in out
+
+
+GARBAGE = (None, 7, lambda *a: None, lambda *a: "x", lambda *a: 1 / 0,
+           lambda: 1, lambda *a: torch.full((3, 3), float("nan")))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("k", range(len(GARBAGE)))
+def test_garbage_gets_the_kits_own(name, k, capsys):
+    own = getattr(check, name)(GARBAGE[k])
+    out = capsys.readouterr().out
+    assert "kit's own" in out and own is not GARBAGE[k]
+    assert getattr(check, name)(own) is own  # which is right
