@@ -28,6 +28,11 @@ def cache() -> Path:
     return Path(os.environ.get("L2O_DATA") or pooch.os_cache("l2o_kit"))
 
 
+def cached(name: str) -> bool:
+    """Whether a file has been fetched already."""
+    return (cache() / name).is_file()
+
+
 def fetch(name: str, servers: tuple[str, ...], md5: str, instead: str) -> Path:
     """The path of a file, from the cache or from the first server that gives it whole.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from torch.nn import functional as F
 
 from l2o_kit import data
-from l2o_kit.checkpoint import PRETRAINED, save
+from l2o_kit.checkpoint import PRETRAINED, load, save
 from l2o_kit.evaluate import optimize
 from l2o_kit.optimizees import Network, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
@@ -45,6 +45,11 @@ def diabetes() -> Network:
     return Network(network, *data.diabetes(), loss=F.mse_loss, init_std=0.1)
 
 
+def scaled_mnist_mlp() -> RandomScaling:
+    """The 784-20-10 network, its coordinates scaled at random."""
+    return RandomScaling(mnist_mlp(), spread=1.0)
+
+
 def several_activations() -> RandomScaling:
     """The digits network with a sigmoid, a tanh or a ReLU, its coordinates scaled."""
     networks = (
@@ -62,7 +67,8 @@ PROBLEMS = {"quadratic": quadratic, "digits": digits, "mnist_mlp": mnist_mlp,
 class Recipe:
     """What to train on, how the optimizer is built, and each stage of meta_train.
 
-    optimizee is what it is judged on, and trained on, unless trained_on is given.
+    optimizee is what it is judged on, and trained on, unless trained_on is given. start
+    names a shipped optimizer whose phi it goes on from.
 
     On networks, windows of 20 steps learn quickly but end in a greedy rule: it falls
     fast and then cannot settle. Stages with windows of 100 and of 50 steps mend that.
@@ -75,6 +81,7 @@ class Recipe:
     judged_on: int = 100  # problems, for the score
     steps: int = 100  # of the score
     trained_on: Callable | None = None
+    start: str | None = None
     seed: int = 0
 
 
@@ -106,9 +113,48 @@ RECIPES = {
                 "batch": 4,
                 "lr": (1e-2, 3e-3),
             },
+            {
+                "unroll": 100,
+                "horizon": (100, 300),
+                "meta_steps": 500,
+                "batch": 2,
+                "lr": (3e-3, 1e-4),
+            },
         ),
         judged_on=32,
         trained_on=several_activations,
+    ),
+    "mnist_mlp": Recipe(
+        mnist_mlp,
+        {"preprocess": "normalized", "bounded": True, "output_scale": 0.03},
+        (
+            {
+                "unroll": 100,
+                "horizon": 200,
+                "meta_steps": 40,
+                "batch": 2,
+                "lr": (3e-4, 3e-5),
+            },
+        ),
+        judged_on=16,
+        trained_on=scaled_mnist_mlp,
+        start="digits_robust",
+    ),
+    "diabetes": Recipe(
+        diabetes,
+        {"preprocess": "normalized", "bounded": True, "output_scale": 0.3},
+        (
+            {
+                "unroll": 250,
+                "horizon": 500,
+                "meta_steps": 300,
+                "batch": 8,
+                "lr": (5e-3, 2e-4),
+                "imitate": 0.185,
+            },
+        ),
+        judged_on=32,
+        steps=500,
     ),
 }
 
@@ -119,6 +165,8 @@ def make(name: str, folder: Path = PRETRAINED) -> Path:
     optimizee = recipe.optimizee()
     trained_on = recipe.trained_on() if recipe.trained_on else optimizee
     optimizer = LSTMOptimizer(**recipe.config, seed=recipe.seed)
+    if recipe.start:
+        optimizer.load_state_dict(load(recipe.start).state_dict())
     began = time.perf_counter()
     for k, stage in enumerate(recipe.stages):
         meta_train(optimizer, trained_on, **stage, seed=recipe.seed + k)

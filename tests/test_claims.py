@@ -25,11 +25,13 @@ def test_a_control_fails_every_claim():
     untrained = {
         "quadratic": LSTMOptimizer(preprocess="identity", seed=3),
         "digits": LSTMOptimizer(seed=3),
+        "mnist": LSTMOptimizer(seed=3),
+        "diabetes": LSTMOptimizer(seed=3),
     }
     for claim in CLAIMS.values():
         control = untrained.get(claim.id.split("-")[0], True)
-        _, low, high, _ = claim.measure(True, control)
-        assert claim.verdict(low, high) == "fails", claim.id
+        found = claim.measure(True, control)
+        assert found is None or claim.verdict(*found[1:3]) == "fails", claim.id
 
 
 @pytest.mark.parametrize("lesson", sorted({claim.lesson for claim in CLAIMS.values()}))
@@ -49,7 +51,7 @@ def test_verdicts_are_words_without_measured_digits():
     published = {c.id: c.statement for c in CLAIMS.values()}
     for line in text.splitlines():
         verdict, name, statement = re.match(r"(.{12}) ([\w-]+): (.*)", line).groups()
-        assert verdict.strip() in {"holds", "fails", "not decided"}
+        assert verdict.strip() in {"holds", "fails", "not decided", "not tested"}
         assert statement == published[name]
 
 

@@ -23,7 +23,8 @@ ORDER = """
     check.lesson03 check.lesson04 check panels.guess panels.sweep panels.base
     panels.slow panels.race panels.landscape panels.laboratory panels.unrolled
     panels.preprocessing panels.gates panels.minute panels.opened panels.away
-    panels.networks panels.breakeven panels panels.strips
+    panels.networks panels.breakeven panels.generalize panels.failures panels
+    panels.strips
 """
 FLOORS = ORDER.split()
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))
