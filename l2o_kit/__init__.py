@@ -22,6 +22,7 @@ order; each file opens with its equation:
     networks      digits, larger digits, diabetes: all rules, three horizons
     generalization  the digits network wider, deeper, with other activations
     museum        what goes wrong in meta-training, and what cures it
+    experiments   choices in meta-training, one changed at a time
     store         results that are too slow for a slider
     rules         six hand-designed update rules, a few lines each
     landscapes    quadratics whose every answer is known

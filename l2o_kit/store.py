@@ -11,6 +11,8 @@ Every file has a builder here, and a test recomputes random entries of it.
     networks        lesson 04: three places, three horizons, nine rules
     places_RULE     lesson 05: the digits network in 144 forms
     map             lesson 05: layers and units
+    museum          lesson 05: every exhibit with every cure
+    experiments     lesson 05: discounts, horizons, rates of phi
     elsewhere       quadratics of another scale, dimension, horizon: see elsewhere.py
 """
 
@@ -22,7 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-from l2o_kit import data, elsewhere, generalization, networks
+from l2o_kit import (
+    data,
+    elsewhere,
+    experiments,
+    generalization,
+    museum,
+    networks,
+)
 from l2o_kit.baselines import RULES, Baseline, tuned_baselines
 from l2o_kit.checkpoint import load, today
 from l2o_kit.evaluate import optimize
@@ -161,6 +170,8 @@ BUILDERS: dict[str, Callable[[], dict]] = {
     "places_adam": build_places_adam,
     "places_plain": lambda: build_places("digits"),
     "places_robust": lambda: build_places("digits_robust"),
+    "museum": museum.build,
+    "experiments": experiments.build,
     "map": lambda: generalization.build_map(plain_and_robust()),
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,

@@ -9,6 +9,7 @@ from l2o_kit import recipes
 from l2o_kit.checkpoint import load
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.recipes import RECIPES, Recipe, make
+from l2o_kit.variations import Scaled
 
 TINY = Recipe(
     lambda: Quadratic(2),
@@ -35,6 +36,24 @@ def test_a_recipe_is_deterministic_and_remembers_how(tmp_path, monkeypatch):
     assert provenance["score"]["loss at step 100"] > 0
     untrained = recipes.LSTMOptimizer(**TINY.config, seed=0)
     assert not torch.equal(untrained.lstm.w_out, made[0].lstm.w_out)
+
+
+def test_a_recipe_may_go_on_from_a_shipped_optimizer_on_other_problems(
+    tmp_path, monkeypatch
+):
+    warm = Recipe(
+        lambda: Quadratic(2), load("quadratic").config,
+        ({"unroll": 5, "meta_steps": 1, "batch": 4, "lr": 1e-9},),
+        judged_on=2, steps=7, start="quadratic",
+        trained_on=lambda: Scaled(Quadratic(3), 2.0),
+    )  # fmt: skip
+    monkeypatch.setitem(recipes.RECIPES, "warm", warm)
+    made = load(make("warm", tmp_path))
+    for a, b in zip(made.parameters(), load("quadratic").parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=0.0)
+    assert "dim=3" in made.provenance["how"]["trained_on"]
+    assert made.provenance["how"]["start"] == "quadratic"
+    assert "mean loss, steps 1 to 7" in made.provenance["score"]
 
 
 @pytest.mark.parametrize("name", RECIPES)

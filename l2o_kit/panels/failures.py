@@ -1,7 +1,7 @@
 """The failure museum, live: train a sick optimizer in seconds, then throw the switch.
 
-Left the meta-loss as it trains; right the loss on fresh problems, in black as it is
-now, in grey as it was before the switch was thrown.
+Left the mean loss of each roll-out of the training; right the loss on fresh problems,
+without and, once it was run so, with the switch.
 """
 
 import functools
@@ -15,11 +15,12 @@ from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks
 from l2o_kit.panels.slow import RunPanel
 from l2o_kit.panels.sweep import sweep
-from l2o_kit.plots import GREEN, GREY, VERMILION, new_figure
+from l2o_kit.plots import GREEN, VERMILION, new_figure
 from l2o_kit.store import stored
 
 LOW, HIGH = 1e-4, 10.0  # of the right axis
 POINTS = 101
+OUTSIDE = np.full(POINTS, 2 * HIGH)  # where a curve waits that was not run yet
 
 
 class Museum(RunPanel):
@@ -31,7 +32,7 @@ class Museum(RunPanel):
         {"exhibit": "inputs that vanish", "switch": True, "seed": 0},
     )
     share = 1.0  # of the meta-steps that are made
-    before = None  # (exhibit, seed, switch, curve) of the last run
+    seen = (None, {})  # (exhibit, seed), and switch -> the curve of that run
 
     def rehearse(self) -> str:
         """Sweep a fresh copy, with a moment of training at each setting."""
@@ -77,34 +78,40 @@ class Museum(RunPanel):
         self.note = left.text(50, 1, "", ha="center", weight="bold", color=VERMILION)
         left.set(xlim=(0, 100), ylim=(1e-3, 1e3), yscale="log",
                  xlabel="training, % of its meta-steps",
-                 ylabel="meta-loss / first meta-loss")  # fmt: skip
+                 ylabel="mean loss of a roll-out / first")  # fmt: skip
         plain_ticks(left.yaxis, (0.001, 0.01, 0.1, 1, 10, 100))
         share = np.linspace(0, 100, POINTS)
-        (self.old,) = right.plot(share, np.ones(POINTS), color=GREY, linestyle="--",
-                                 label="the run before")  # fmt: skip
-        (self.now,) = right.plot(share, np.ones(POINTS), linewidth=2.6,
-                                 color=VERMILION, label="this run")  # fmt: skip
+        self.lines = {
+            switch: right.plot(share, np.ones(POINTS), linewidth=2.6, color=colour,
+                               linestyle=line, label=label)[0]
+            for switch, colour, line, label in (
+                (False, VERMILION, "-", "as it is"),
+                (True, GREEN, "--", "with the switch"),
+            )
+        }  # fmt: skip
         right.set(xlim=(0, 100), ylim=(LOW, HIGH), yscale="log",
                   xlabel="step t, % of the steps judged",
                   ylabel="loss / first loss, fresh problems")  # fmt: skip
         plain_ticks(right.yaxis, (1e-4, 1e-3, 0.01, 0.1, 1, 10))
         right.legend(loc="lower left", frameon=False)
-        return figure, [self.meta, self.note, self.old, self.now]
+        return figure, [self.meta, self.note, *self.lines.values()]
 
     def draw(self, result):
-        """This run, and the one before."""
-        losses = np.array(result["log"].meta_losses)
-        if len(losses):
-            losses = losses / losses[0] if losses[0] else losses
-        x = 100 * np.arange(1, len(losses) + 1) / max(1, result["meta_steps"])
-        self.meta.set_data(x, np.clip(np.nan_to_num(losses, nan=1e3), 1e-3, 1e3))
+        """This run, and the other one of the same exhibit and seed."""
+        means = np.array(result["log"].rollouts())
+        begun = [k for k, start in enumerate(result["log"].starts) if start == 0]
+        self.meta.set_data(
+            100 * np.array(begun) / result["meta_steps"],
+            np.clip(np.nan_to_num(means / means[:1], nan=1e3), 1e-3, 1e3),
+        )
+        self.meta.set_color(self.lines[result["switch"]].get_color())
         self.note.set_text(_note(result))
-        colour = GREEN if result["switch"] else VERMILION
-        self.now.set_color(colour)
-        self.now.set_ydata(_thin(result["curve"]))
-        before = self.before if self.before is not None else result["curve"]
-        self.old.set_ydata(_thin(before))
-        self.before = result["curve"]
+        which = result["exhibit"], result["seed"]
+        runs = self.seen[1] if self.seen[0] == which else {}
+        runs[result["switch"]] = result["curve"]
+        self.seen = which, runs
+        for switch, line in self.lines.items():
+            line.set_ydata(_thin(runs[switch]) if switch in runs else OUTSIDE)
 
     def describe(self, result):
         """What happened and why, and how it ends."""

@@ -105,7 +105,7 @@ class Generalize(Panel):
             self.here.append(dot)
         right.set(xlim=(-0.6, 3.6), ylim=(-len(ROWS) + 0.4, 0.6), xticks=[])
         right.set_yticks([-row for row in range(len(ROWS))], list(ROWS))
-        right.set_xlabel("X: you.  Shaded: what they were trained on")
+        right.set_xlabel("X: you.  Shaded: trained on; above robust, below plain")
         right.grid(False)
         return figure, [*self.lines.values(), *self.here]
 
@@ -166,7 +166,7 @@ class Map(Panel):
         """A line for each number of layers."""
         figure, (ax,) = new_figure(8.0, 3.8)
         ax.axhline(1, color=BLACK, linestyle="--", linewidth=1.4)
-        ax.text(4.2, 1.06, "the best of six rivals", va="bottom")
+        ax.text(4.1, 0.21, "below the dashed line: ahead of the best of six rivals")
         self.here = ax.axvline(20, color=GREY, linewidth=9, alpha=0.25)
         self.lines, self.spans = [], []
         for layers, name in zip(MAP_LAYERS, ("SGD", "Momentum", "learned"),
