@@ -140,22 +140,6 @@ RECIPES = {
         trained_on=scaled_mnist_mlp,
         start="digits_robust",
     ),
-    "diabetes": Recipe(
-        diabetes,
-        {"preprocess": "normalized", "bounded": True, "output_scale": 0.3},
-        (
-            {
-                "unroll": 250,
-                "horizon": 500,
-                "meta_steps": 300,
-                "batch": 8,
-                "lr": (5e-3, 2e-4),
-                "imitate": 0.185,
-            },
-        ),
-        judged_on=32,
-        steps=500,
-    ),
 }
 
 

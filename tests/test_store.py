@@ -9,8 +9,15 @@ from l2o_kit import elsewhere, store
 from l2o_kit.baselines import RULES, SIX, Baseline, tune
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
-from l2o_kit.recipes import RECIPES
-from l2o_kit.store import BUILDERS, RACE_NOISE, RACE_RATES, rivals, stored
+from l2o_kit.recipes import PROBLEMS
+from l2o_kit.store import (
+    BUILDERS,
+    RACE_NOISE,
+    RACE_RATES,
+    TUNED_FOR,
+    rivals,
+    stored,
+)
 
 
 @pytest.mark.parametrize("name", [*BUILDERS, "strips"])
@@ -45,7 +52,7 @@ def test_a_random_tuned_rate_is_found_again(objective):
     first = {"mean": 1, "last": 91}[objective]
 
     def score(rival):
-        curves = optimize(rival, RECIPES["quadratic"].optimizee(), batch=1000,
+        curves = optimize(rival, PROBLEMS["quadratic"](), batch=1000,
                           purpose="tuning")  # fmt: skip
         value = float(curves.mean_loss(first).mean())
         return value if np.isfinite(value) else np.inf
@@ -55,17 +62,27 @@ def test_a_random_tuned_rate_is_found_again(objective):
     assert score(stored_rival) <= 1.02 * score(again), name  # ties may break otherwise
 
 
-def test_rates_of_digits_are_better_than_their_neighbours():
+@pytest.mark.parametrize("problem", [p for p in TUNED_FOR if p != "quadratic"])
+def test_a_random_rate_is_better_than_its_neighbours(problem):
     """The whole grid takes minutes; two neighbours of one random rival do not."""
-    name = list(RULES)[np.random.default_rng().integers(len(RULES))]
-    best = rivals("digits")[name]
+    draw = np.random.default_rng()
+    objective, steps = TUNED_FOR[problem][draw.integers(len(TUNED_FOR[problem]))]
+    best = rivals(problem, objective, steps)[list(RULES)[draw.integers(len(RULES))]]
+    first = 1 if objective == "mean" else steps - steps // 10 + 1
     scores = []
     for lr in (best.lr, 1.36 * best.lr, best.lr / 1.36):
-        rival = Baseline(name, lr, best.cosine_steps)
-        curves = optimize(rival, RECIPES["digits"].optimizee(), purpose="tuning",
-                          batch=store.TUNING["digits"])  # fmt: skip
-        scores.append(float(curves.mean_loss().mean()))
-    assert scores[0] <= min(scores) * 1.01, name
+        rival = Baseline(best.name, lr, best.cosine_steps)
+        curves = optimize(rival, PROBLEMS[problem](), purpose="tuning", steps=steps,
+                          batch=store.TUNING[problem])  # fmt: skip
+        scores.append(float(curves.mean_loss(first).mean().nan_to_num(np.inf)))
+    assert scores[0] <= min(scores) * 1.01, (best, objective, steps)
+
+
+def test_rates_that_are_not_stored_are_asked_for_kindly():
+    with pytest.raises(
+        ValueError, match=r"no rates .*last_77; there are \['la"
+    ):
+        rivals("digits", "last", 77)
 
 
 def test_a_random_place_away_from_home():
