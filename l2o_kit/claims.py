@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from l2o_kit import claims01, claims02, claims03, claims04
+from l2o_kit import claims01, claims02, claims03
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import Comparison, compare, paired_ratio
@@ -90,7 +90,6 @@ def _claim(id, lesson, statement, source, threshold, measure, *arguments):
 
 
 PAPER, OWN = "Andrychowicz et al. 2016, figure 4", "design of the lesson"
-EXTENSION = "MikyLanfra, Learning-to-Optimize"
 CLAIMS = {
     claim.id: claim
     for claim in (
@@ -161,18 +160,6 @@ CLAIMS = {
         _claim("quadratic-long-end", "03", "At step 1,000 a rival tuned at home has a "
                "lower loss on at most half of the problems", OWN, 0.5,
                claims03.behind, "horizon", 1000),
-        _claim("mnist-mlp-100", "04", "784-20-10 on the 28x28 digits: after 100 steps "
-               "at most 0.72 times Adam's loss", PAPER, 0.72,
-               claims04.end_ratio, "mnist_mlp", 100, ("Adam",)),
-        _claim("mnist-mlp-200", "04", "784-20-10 on the 28x28 digits: after 200 steps "
-               "a lower loss than any of six rivals", PAPER, 1.0,
-               claims04.end_ratio, "mnist_mlp", 200, SIX),
-        _claim("diabetes-500", "04", "Diabetes: after 500 steps at most the loss of "
-               "the best of Adam, SGD and Momentum", EXTENSION, 1.0,
-               claims04.end_ratio, "diabetes", 500, ("Adam", "SGD", "Momentum")),
-        _claim("mnist-itself", "04", "784-20-10 on MNIST itself: after 100 steps a "
-               "lower loss than any of six rivals", PAPER, 1.0,
-               claims04.real_mnist),
     )
 }  # fmt: skip
 
@@ -201,8 +188,6 @@ def report() -> str:
         "groups of tuned rules on 400 fresh valleys. Lesson 02: closed forms. Lesson "
         "03: a relative error, a ratio of two steps, and ratios as in lesson 00 on 500 "
         "quadratics of another kind. "
-        "Lesson 04: ratios of the mean loss over the last tenth of the steps, rivals "
-        "tuned for just that (16 networks, 32 of the diabetes network). "
         "Intervals are paired 95 % bootstraps.", "",
         f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
         "float32, CPU.", "",

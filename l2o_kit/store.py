@@ -27,10 +27,7 @@ import numpy as np
 from l2o_kit import (
     data,
     elsewhere,
-    experiments,
     generalization,
-    museum,
-    networks,
 )
 from l2o_kit.baselines import RULES, Baseline, tuned_baselines
 from l2o_kit.checkpoint import load, today
@@ -47,8 +44,7 @@ AT_HOME = (("mean", 100), ("last", 100))
 LONGER = (("last", 200), ("last", 500))
 TUNED_FOR = {
     "quadratic": AT_HOME,
-    "digits": AT_HOME + LONGER,
-    "mnist_mlp": AT_HOME[1:] + LONGER,
+    "digits": AT_HOME,
     "diabetes": AT_HOME + LONGER,
 }
 
@@ -166,13 +162,6 @@ def plain_and_robust() -> dict:
 
 BUILDERS: dict[str, Callable[[], dict]] = {
     **{f"rates_{name}": functools.partial(build_rates, name) for name in TUNED_FOR},
-    "networks": lambda: networks.build(rivals),
-    "places_adam": build_places_adam,
-    "places_plain": lambda: build_places("digits"),
-    "places_robust": lambda: build_places("digits_robust"),
-    "museum": museum.build,
-    "experiments": experiments.build,
-    "map": lambda: generalization.build_map(plain_and_robust()),
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,
     "elsewhere": build_elsewhere,

@@ -79,9 +79,7 @@ def test_a_random_rate_is_better_than_its_neighbours(problem):
 
 
 def test_rates_that_are_not_stored_are_asked_for_kindly():
-    with pytest.raises(
-        ValueError, match=r"no rates .*last_77; there are \['la"
-    ):
+    with pytest.raises(ValueError, match=r"no rates .*last_77; there are \['la"):
         rivals("digits", "last", 77)
 
 
