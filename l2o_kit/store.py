@@ -162,6 +162,7 @@ def plain_and_robust() -> dict:
 
 BUILDERS: dict[str, Callable[[], dict]] = {
     **{f"rates_{name}": functools.partial(build_rates, name) for name in TUNED_FOR},
+    "places_robust": lambda: build_places("digits_robust"),
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,
     "elsewhere": build_elsewhere,

@@ -268,8 +268,8 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
 def scheduled(lr, done: float) -> float:
     """The learning rate of phi when ``done`` of the run, 0 to 1, is behind.
 
-    >>> scheduled((0.1, 0.001), 0.5), scheduled([0.1, 0.01], 0.5), scheduled(0.1, 0.5)
-    (0.01, 0.01, 0.1)
+    >>> scheduled((1.0, 0.25), 0.5), scheduled([0.1, 0.01], 0.5), scheduled(0.1, 0.5)
+    (0.5, 0.01, 0.1)
     """
     if isinstance(lr, tuple):
         first, last = lr

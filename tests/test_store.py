@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from l2o_kit import elsewhere, store
+from l2o_kit import elsewhere, generalization, store
 from l2o_kit.baselines import RULES, SIX, Baseline, tune
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
@@ -98,6 +98,20 @@ def test_a_random_place_away_from_home():
     assert best == SIX[rows["best"][k, tuned]], where
     new = elsewhere.thinned(losses["learned"])
     np.testing.assert_allclose(new, rows["curves"][k, tuned, 0], rtol=0.1)
+
+
+@pytest.mark.parametrize("name", ["robust"])
+def test_a_random_place_of_the_digits_network(name):
+    """One of the smaller networks, over its first 100 steps."""
+    shipped = {"plain": "digits", "robust": "digits_robust"}
+    places = [k for k, place in enumerate(generalization.PLACES) if place[0] == 10]
+    k = int(np.random.default_rng().choice(places))
+    network = generalization.network(*generalization.PLACES[k])
+    losses = optimize(load(shipped[name]), network, steps=100,
+                      batch=generalization.NETWORKS).losses  # fmt: skip
+    new = generalization.binned(losses)
+    old = stored(f"places_{name}")["curves"][k, : len(new)]
+    assert new.mean() == pytest.approx(old.mean(), rel=0.05), generalization.PLACES[k]
 
 
 def test_an_unknown_name_says_what_is_there():
