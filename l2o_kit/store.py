@@ -44,7 +44,7 @@ AT_HOME = (("mean", 100), ("last", 100))
 LONGER = (("last", 200), ("last", 500))
 TUNED_FOR = {
     "quadratic": AT_HOME,
-    "digits": AT_HOME,
+    "digits": AT_HOME + LONGER,
     "diabetes": AT_HOME + LONGER,
 }
 
