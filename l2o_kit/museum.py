@@ -8,16 +8,17 @@ share of the first loss, on fresh problems: 1 means that nothing was optimized.
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
+from l2o_kit.generalization import network
 from l2o_kit.log import Log, MetaTrainingDiverged
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.recipes import PROBLEMS
 from l2o_kit.trainer import meta_train
 from l2o_kit.variations import RandomScaling, Scaled
 
@@ -54,17 +55,6 @@ class Exhibit:
     shipped: tuple[str, ...] = ()  # trained already: the sick one, the cured one
 
 
-def digits_with(activation: str) -> Callable:
-    """The digits network with another activation, as a function that makes it."""
-
-    def make():
-        home = PROBLEMS["digits"]()
-        X, y, (X_held_out, y_held_out) = *home.data, home.held_out_data
-        return Network(mlp([64, 20, 10], activation), X, y, X_held_out, y_held_out)
-
-    return make
-
-
 SMALL = {"meta_steps": 200, "batch": 32, "unroll": 20, "horizon": 100,
          "lr": (1e-2, 1e-3)}  # fmt: skip
 LONG = {"unroll": 100, "meta_steps": 60}
@@ -74,7 +64,7 @@ EXHIBITS = {
     "ReLU": Exhibit(
         "Trained on sigmoids, it fails on a network with ReLUs.",
         "ReLU gradients are larger and many are exactly zero: inputs it never met.",
-        digits_with("sigmoid"), digits_with("relu"), "all cures",
+        network, partial(network, activation="relu"), "all cures",
         ADAM_LIKE, shipped=("digits", "digits_robust"),
     ),
     "ten times the horizon": Exhibit(

@@ -8,11 +8,7 @@ Every file has a builder here, and a test recomputes random entries of it.
     rates_PROBLEM   tuned learning rates of the rivals, for an objective and steps
     race_rivals     digits: loss curves of each rival at each rate and pixel noise
     race_learned    the same of the shipped optimizer, at each pixel noise
-    networks        lesson 04: three places, three horizons, nine rules
-    places_RULE     lesson 05: the digits network in 144 forms
-    map             lesson 05: layers and units
-    museum          lesson 05: every exhibit with every cure
-    experiments     lesson 05: discounts, horizons, rates of phi
+    places_robust   digits_robust on the digits network in 144 forms
     elsewhere       quadratics of another scale, dimension, horizon: see elsewhere.py
 """
 
