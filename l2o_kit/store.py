@@ -8,7 +8,12 @@ Every file has a builder here, and a test recomputes random entries of it.
     rates_PROBLEM   tuned learning rates of the rivals, for an objective and steps
     race_rivals     digits: loss curves of each rival at each rate and pixel noise
     race_learned    the same of the shipped optimizer, at each pixel noise
-    places_robust   digits_robust on the digits network in 144 forms
+    networks        lesson 04: three places, three horizons, nine rules
+    places_RULE     lesson 05: the digits network in 144 forms
+    map             lesson 05: layers and units
+    museum          lesson 05: every exhibit with every cure
+    horizons        lesson 05: up to 10,000 steps
+    experiments     lesson 05: discounts, horizons, rates of phi
     elsewhere       quadratics of another scale, dimension, horizon: see elsewhere.py
 """
 
@@ -20,11 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from l2o_kit import (
-    data,
-    elsewhere,
-    generalization,
-)
+from l2o_kit import data, elsewhere, experiments, generalization, horizons, museum
+from l2o_kit import networks as real_networks
 from l2o_kit.baselines import RULES, Baseline, tuned_baselines
 from l2o_kit.checkpoint import load, today
 from l2o_kit.evaluate import optimize
@@ -41,6 +43,7 @@ LONGER = (("last", 200), ("last", 500))
 TUNED_FOR = {
     "quadratic": AT_HOME,
     "digits": AT_HOME + LONGER,
+    "mnist_mlp": AT_HOME[1:] + LONGER,
     "diabetes": AT_HOME + LONGER,
 }
 
@@ -158,7 +161,14 @@ def plain_and_robust() -> dict:
 
 BUILDERS: dict[str, Callable[[], dict]] = {
     **{f"rates_{name}": functools.partial(build_rates, name) for name in TUNED_FOR},
+    "networks": lambda: real_networks.build(rivals),
+    "places_adam": build_places_adam,
+    "places_plain": lambda: build_places("digits"),
     "places_robust": lambda: build_places("digits_robust"),
+    "museum": museum.build,
+    "experiments": experiments.build,
+    "map": lambda: generalization.build_map(plain_and_robust()),
+    "horizons": lambda: horizons.build(plain_and_robust()),
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,
     "elsewhere": build_elsewhere,

@@ -11,10 +11,16 @@ from l2o_kit.check.lesson01 import divergence, gradient, momentum
 from l2o_kit.check.lesson02 import evolution, meta_loss, suffix_sum
 from l2o_kit.check.lesson03 import cell, lstm_weights, optimizer, preprocessing
 from l2o_kit.check.lesson04 import best_rate, break_even, cross_entropy, traps
+from l2o_kit.check.lesson05 import (
+    discount_weights,
+    normalized_inputs,
+    scaled_gradient,
+)
 from l2o_kit.check.machine import installation
 
 __all__ = [
-    "best_rate", "break_even", "cell", "cross_entropy", "divergence", "evolution",
-    "gradient", "installation", "lstm_weights", "meta_loss", "momentum", "optimizer",
-    "preprocessing", "suffix_sum", "traps", "update_rule",
+    "best_rate", "break_even", "cell", "cross_entropy", "discount_weights",
+    "divergence", "evolution", "gradient", "installation", "lstm_weights", "meta_loss",
+    "momentum", "normalized_inputs", "optimizer", "preprocessing", "scaled_gradient",
+    "suffix_sum", "traps", "update_rule",
 ]  # fmt: skip

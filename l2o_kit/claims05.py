@@ -1,0 +1,73 @@
+"""What lesson 05 claims: wider, deeper, ReLU, and far beyond the horizon.
+
+Each function gives (number, low, high, against), as every measurement of ``claims.py``
+does; ``control`` measures something of which the claim must not hold.
+"""
+
+import functools
+
+import numpy as np
+import torch
+
+from l2o_kit import horizons
+from l2o_kit.baselines import Baseline
+from l2o_kit.checkpoint import load
+from l2o_kit.evaluate import optimize, paired_ratio
+from l2o_kit.generalization import HORIZONS, PLACES, network
+from l2o_kit.networks import last_tenth
+from l2o_kit.store import stored
+
+JUDGED = (16, 4)  # networks: in full, quickly
+LAST, LATE, LATEST = 0, 2, 3  # of horizons.PARTS
+
+
+def adam(place: tuple, steps: int) -> Baseline:
+    """Adam at the rate that is best at a place of lesson 05 for so many steps."""
+    rates = stored("places_adam")["rates"]
+    return Baseline("Adam", float(rates[PLACES.index(place), HORIZONS.index(steps)]))
+
+
+@functools.cache
+def _ends(rule, place: tuple, steps: int, quick: bool) -> torch.Tensor:
+    """Each network's mean loss over the last tenth of the steps: [batch]."""
+    curves = optimize(rule, network(*place), steps=steps, batch=JUDGED[quick], seed=1)
+    return last_tenth(curves).nan_to_num(torch.inf)
+
+
+def away(name: str, place: tuple, steps: int, quick: bool, optimizer=None):
+    """The loss of a learned optimizer over Adam's, which is tuned at that place."""
+    learned = _ends(optimizer or load(name), place, steps, quick)
+    return *paired_ratio(learned, _ends(adam(place, steps), place, steps, quick)), (
+        "Adam"
+    )
+
+
+@functools.cache
+def _far(rule: str, quick: bool) -> np.ndarray:
+    """[part, network] of horizons.PARTS: quickly as stored, in full run anew."""
+    if quick:
+        return stored("horizons")["ends"][["plain", "robust", "Adam"].index(rule)]
+    names = {"plain": "digits", "robust": "digits_robust"}
+    lr = float(stored("horizons")["lr"])
+    losses = horizons.run(load(names[rule]) if rule in names else Baseline("Adam", lr))
+    return horizons.parts(losses)
+
+
+def far(quick: bool, control: bool | None = None):
+    """digits_robust at step 2,000 over Adam, tuned for that. The control is plain."""
+    learned = _far("plain" if control else "robust", quick)[LATE]
+    return *_ratio(learned, _far("Adam", quick)[LATE]), "Adam"
+
+
+def rise(quick: bool, control: bool | None = None):
+    """The loss of digits_robust at step 10,000 over that at 2,000.
+
+    The control: that of the plain one at 2,000 over that at 100.
+    """
+    rule, first, last = ("plain", LAST, LATE) if control else ("robust", LATE, LATEST)
+    ends = _far(rule, quick)
+    return *_ratio(ends[last], ends[first]), "itself"
+
+
+def _ratio(mine: np.ndarray, theirs: np.ndarray) -> tuple:
+    return paired_ratio(torch.from_numpy(mine), torch.from_numpy(theirs))
