@@ -2,11 +2,17 @@
 
 from l2o_kit.panels.away import Away
 from l2o_kit.panels.base import Panel
+from l2o_kit.panels.breakeven import BreakEven
+from l2o_kit.panels.choices import Choices
+from l2o_kit.panels.failures import Museum
 from l2o_kit.panels.gates import Gates
+from l2o_kit.panels.generalize import Generalize, Map
 from l2o_kit.panels.guess import Guess
+from l2o_kit.panels.horizon import Horizon
 from l2o_kit.panels.laboratory import Laboratory
 from l2o_kit.panels.landscape import Landscape
-from l2o_kit.panels.minute import MetaTraining
+from l2o_kit.panels.minute import MetaTraining, WarmStart
+from l2o_kit.panels.networks import Networks
 from l2o_kit.panels.opened import Opened
 from l2o_kit.panels.preprocessing import Preprocessing
 from l2o_kit.panels.race import FreshRace, Race
@@ -14,21 +20,13 @@ from l2o_kit.panels.slow import RunPanel
 from l2o_kit.panels.unrolled import Unrolled
 
 ALL = (Race, FreshRace, Landscape, Laboratory, Unrolled, Preprocessing, Gates,
-       MetaTraining, Opened, Away)  # fmt: skip
+       MetaTraining, Opened, Away, Networks, WarmStart, BreakEven, Generalize, Map,
+       Horizon, Museum, Choices)  # fmt: skip
 
 __all__ = [
     "ALL",
-    "Away",
-    "FreshRace",
-    "Gates",
     "Guess",
-    "Laboratory",
-    "Landscape",
-    "MetaTraining",
-    "Opened",
     "Panel",
-    "Preprocessing",
-    "Race",
     "RunPanel",
-    "Unrolled",
+    *(kind.__name__ for kind in ALL),
 ]

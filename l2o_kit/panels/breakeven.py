@@ -29,7 +29,7 @@ def costs(place: str, steps: int = 100) -> dict:
     """What break-even needs to know of a place: seconds and steps, as measured.
 
     "train" (seconds of meta-training on one core, its gradients left out) and
-    "gradients" (how many it takes), "overhead" of the learned and of the rival's step,
+    "gradients" (how many it takes, as if all were of this place), "overhead" of the learned and of the rival's step,
     "gradient", T and T', and which rival needs least time to reach the learned loss.
     """
     rows, where = _stored(), list(PLACES).index(place)
@@ -42,10 +42,7 @@ def costs(place: str, steps: int = 100) -> dict:
         curves = rows["losses"][where, :, k, 0]  # [horizon, POINTS]
         needed[k] = min(map(first_reached, curves, [goal] * 3, HORIZONS))
     rival = min(SIX_RIVALS, key=lambda k: needed[k] * seconds[k])
-    name = PLACES[place]
-    gradients = sum(s["meta_steps"] * s["unroll"] * s["batch"]
-                    for s in RECIPES[name].stages)  # fmt: skip
-    trained = load(name).provenance["seconds"]
+    trained, gradients = spent(PLACES[place])
     return {
         "goal": goal, "gradient": gradient, "rival": NAMES[rival], "T": steps,
         "needs": needed[rival], "gradients": gradients,
@@ -53,6 +50,14 @@ def costs(place: str, steps: int = 100) -> dict:
         "learned": float(seconds[0]) - gradient,
         "other": max(0.0, float(seconds[rival]) - gradient),
     }  # fmt: skip
+
+
+def spent(name: str) -> tuple[float, int]:
+    """Seconds and gradients of a recipe, and of the one that it goes on from."""
+    recipe = RECIPES[name]
+    seconds, gradients = spent(recipe.start) if recipe.start else (0.0, 0)
+    own = sum(s["meta_steps"] * s["unroll"] * s["batch"] for s in recipe.stages)
+    return seconds + load(name).provenance["seconds"], gradients + own
 
 
 def totals(c: dict, gradient: float, tuning: int, runs) -> tuple:

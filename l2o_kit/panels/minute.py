@@ -26,8 +26,8 @@ from l2o_kit.recipes import PROBLEMS, RECIPES
 from l2o_kit.store import STEPS, rivals
 from l2o_kit.trainer import meta_train
 
-WATCHED = {"quadratic": 100, "diabetes": 32}  # problems
-LOOKS, GAP = 50, 0.5  # looks in a run, but not more often than every GAP seconds
+WATCHED = {"quadratic": 100, "diabetes": 12}  # problems
+LOOKS, GAP = 30, 0.5  # looks in a run, but not more often than every GAP seconds
 RATE, FALL = 10**-2.3, 1 / 16  # the meta learning rate at first, and its fall
 
 
@@ -108,9 +108,9 @@ class MetaTraining(RunPanel):
         """The optimizer before the training."""
         return self.make(preprocess="identity", seed=state["seed"])
 
-    def unroll(self, state) -> int:
-        """Steps of a window."""
-        return state["unroll"]
+    def training(self, state) -> dict:
+        """What the settings mean for ``meta_train``."""
+        return {"unroll": state["unroll"]}
 
     def work(self, state, job):
         """Train with looks at the watched problems; what was learned is kept."""
@@ -128,7 +128,7 @@ class MetaTraining(RunPanel):
         try:
             log = meta_train(
                 optimizer, PROBLEMS[self.problem](), **self.budget,
-                unroll=self.unroll(state), batch=self.batch, seed=state["seed"],
+                **self.training(state), batch=self.batch, seed=state["seed"],
                 lr=(state["rate"], FALL * state["rate"]), on_step=on_step,
             )  # fmt: skip
             ended = "Stopped" if log.interrupted else ended
@@ -199,32 +199,38 @@ class WarmStart(MetaTraining):
     """Go on from an optimizer that was trained on digits, on the diabetes network."""
 
     title = "Meta-training, live, on the diabetes network"
-    strip = ({"start": WARM, "rate": 1e-3, "seed": 0},)
-    problem, batch = "diabetes", 16
+    strip = (
+        {"start": WARM, "second": False, "rate": 1e-3, "seed": 0},
+        {"start": WARM, "second": True, "rate": 1e-3, "seed": 0},
+    )
+    problem, batch = "diabetes", 8
     low, high, top, bottom = 0.7, 3.0, 1.5, 0.25
 
     def __init__(self, guess=None, projector=None):
         super().__init__(guess, projector)
 
     def make_controls(self):
-        """Where phi begins; the learning rate of phi, the seed."""
+        """Where phi begins, which meta-gradient; the learning rate of phi, the seed."""
         start = widgets.ToggleButtons(options=[WARM, RANDOM], description="start from")
         start.style.button_width = "auto"
-        return {"start": start, **rate_and_seed(1e-3)}
+        second = widgets.Checkbox(True, description="second derivatives")
+        return {"start": start, "second": second, **rate_and_seed(1e-3)}
 
     def begin(self, state):
-        """The shipped optimizer, or one that knows nothing."""
+        """The shipped optimizer, or one that knows nothing, with larger steps."""
+        optimizer = LSTMOptimizer(**RECIPES["diabetes"].config, seed=state["seed"])
         if state["start"] == WARM:
-            return load(WARM)
-        return LSTMOptimizer(**RECIPES[WARM].config, seed=state["seed"])
+            optimizer.load_state_dict(load(WARM).state_dict())
+        return optimizer
 
-    def unroll(self, state):
-        """Always 20."""
-        return 20
+    def training(self, state):
+        """Windows of 20."""
+        return {"unroll": 20, "second_derivatives": state["second"]}
 
     def setting(self, result):
-        """Where it started."""
-        return f"start from {result['start']}"
+        """Where it started, and how."""
+        how = "with" if result["second"] else "without"
+        return f"start from {result['start']}, {how} second derivatives"
 
 
 def rate_and_seed(rate: float) -> dict:
