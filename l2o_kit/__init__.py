@@ -7,6 +7,8 @@ order; each file opens with its equation:
     data          data sets that ship, MNIST, and their corruptions
     optimizees    the problems f(theta): Quadratic, Network
     variations    the same problems scaled, or mixed
+    sources       what spoils a source: noise, rotation, poison, subsets, ...
+    concurrent    K sources of one optimizee, each with a gradient
     lstm          the LSTM, with its derivative by hand
     optimizer     the coordinatewise LSTM optimizer m: gradients in, update out
     trainer       meta-training: roll-outs, windows, what the meta-gradient is
@@ -21,6 +23,7 @@ order; each file opens with its equation:
     elsewhere     the quadratics at another scale, dimension, horizon
     networks      digits, larger digits, diabetes: all rules, three horizons
     generalization  the digits network wider, deeper, with other activations
+    horizons      the digits network for 10,000 steps
     museum        what goes wrong in meta-training, and what cures it
     experiments   choices in meta-training, one changed at a time
     store         results that are too slow for a slider
@@ -37,6 +40,7 @@ import importlib
 from l2o_kit import data
 from l2o_kit.baselines import Baseline, tuned_baselines
 from l2o_kit.checkpoint import CheckpointError, load, pretrained, save
+from l2o_kit.concurrent import Concurrent
 from l2o_kit.diagnosis import Diagnosis, diagnose
 from l2o_kit.evaluate import Comparison, Curves, compare, optimize
 from l2o_kit.log import Log, MetaTrainingDiverged
@@ -45,7 +49,7 @@ from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import meta_train
 
 __all__ = [
-    "Baseline", "CheckpointError", "Comparison", "Curves", "Diagnosis",
+    "Baseline", "CheckpointError", "Comparison", "Concurrent", "Curves", "Diagnosis",
     "LSTMOptimizer", "Log", "MetaTrainingDiverged", "Network", "Quadratic", "compare",
     "data", "diagnose", "load", "meta_train", "mlp", "optimize", "pretrained",
     "rivals", "save", "tuned_baselines", "verdicts",

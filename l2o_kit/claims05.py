@@ -18,7 +18,7 @@ from l2o_kit.networks import last_tenth
 from l2o_kit.store import stored
 
 JUDGED = (16, 4)  # networks: in full, quickly
-LAST, LATE, LATEST = 0, 2, 3  # of horizons.PARTS
+LATE, LATEST = 2, 3  # of horizons.PARTS
 
 
 def adam(place: tuple, steps: int) -> Baseline:
@@ -60,13 +60,9 @@ def far(quick: bool, control: bool | None = None):
 
 
 def rise(quick: bool, control: bool | None = None):
-    """The loss of digits_robust at step 10,000 over that at 2,000.
-
-    The control: that of the plain one at 2,000 over that at 100.
-    """
-    rule, first, last = ("plain", LAST, LATE) if control else ("robust", LATE, LATEST)
-    ends = _far(rule, quick)
-    return *_ratio(ends[last], ends[first]), "itself"
+    """The loss of digits_robust at step 10,000 over that at 2,000; control: plain's."""
+    ends = _far("plain" if control else "robust", quick)
+    return *_ratio(ends[LATEST], ends[LATE]), "itself"
 
 
 def _ratio(mine: np.ndarray, theirs: np.ndarray) -> tuple:

@@ -79,16 +79,22 @@ def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
     step = start(rule, theta)
     losses, diverged = [], torch.zeros(batch, dtype=torch.bool)
     for t in range(steps + 1):
-        loss, grad = problem.value_and_grad(theta, problem.minibatch(minibatches))
+        minibatch = problem.minibatch(minibatches)
+        loss, sources, _ = problem.value_and_grads(theta, minibatch)
         losses.append(loss)
-        diverged |= ~(loss.isfinite() & grad.isfinite().all(1))
+        diverged |= ~(loss.isfinite() & sources.isfinite().all(2).all(0))
         if on_step:
             on_step(t)
         if t < steps:
-            step(grad)
+            step(sources if reads_sources(rule) else sources.mean(0))
     # what tunes a rate never sees held-out data
     held_out = () if purpose == "tuning" else problem.held_out(theta)
     return Curves(torch.stack(losses), theta, diverged, *held_out)
+
+
+def reads_sources(rule) -> bool:
+    """Whether a rule reads the gradients of several sources, not their mean."""
+    return isinstance(rule, LSTMOptimizer) and rule.num_sources > 1
 
 
 def start(rule, theta: Float[Tensor, "batch coords"]):
@@ -131,7 +137,8 @@ def _start_learned(optimizer, theta):
 
     def step(grad):
         nonlocal state
-        update, state = optimizer(grad.flatten(), state)
+        grads = grad.flatten(1) if optimizer.num_sources > 1 else grad.flatten()
+        update, state = optimizer(grads, state)
         theta.add_(update.view_as(theta))
 
     return step

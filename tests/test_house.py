@@ -15,16 +15,16 @@ import l2o_kit
 ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
 ORDER = """
-    downloads data plots lstm inputs optimizees variations optimizer arguments
-    engine imitation checkpoint log resume trainer evaluate baselines diagnosis
-    recipes elsewhere networks generalization horizons museum experiments store rules
-    landscapes estimators claims01 claims02 claims03 claims04 claims05 claims
-    check.machine check.answers check.lesson00 check.lesson01 check.lesson02
-    check.lesson03 check.lesson04 check.lesson05 check panels.guess panels.sweep
-    panels.base panels.slow panels.race panels.landscape panels.laboratory
-    panels.unrolled panels.preprocessing panels.gates panels.minute panels.opened
-    panels.away panels.networks panels.breakeven panels.generalize panels.horizon
-    panels.failures panels.choices panels panels.strips
+    downloads data plots lstm inputs optimizees variations sources concurrent
+    optimizer arguments engine imitation checkpoint log resume trainer evaluate
+    baselines diagnosis recipes elsewhere networks generalization horizons museum
+    experiments store rules landscapes estimators claims01 claims02 claims03 claims04
+    claims05 claims check.machine check.answers check.lesson00 check.lesson01
+    check.lesson02 check.lesson03 check.lesson04 check.lesson05 check panels.guess
+    panels.sweep panels.base panels.slow panels.race panels.landscape
+    panels.laboratory panels.unrolled panels.preprocessing panels.gates panels.minute
+    panels.opened panels.away panels.networks panels.breakeven panels.generalize
+    panels.horizon panels.failures panels.choices panels panels.strips
 """
 FLOORS = ORDER.split()
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))

@@ -111,7 +111,7 @@ def test_links_to_files_lead_somewhere(cells):
 
 def test_numbers_in_prose_are_those_of_the_ledger(cells):
     """Written as 0.41<!-- claim:digits-mean -->."""
-    measured = dict(re.findall(r"^\| ([\w-]+) \| [^|]* \| ([\d.]+) \|", LEDGER, re.M))
+    measured = dict(re.findall(r"^\| ([\w-]+) \| [^|]* \| ([\d.e-]+) \|", LEDGER, re.M))
     found = re.findall(r"([\d.]+)<!-- claim:([\w-]+) -->", "\n".join(prose(cells)))
     assert found
     for number, claim in found:

@@ -100,7 +100,7 @@ def test_a_random_place_away_from_home():
     np.testing.assert_allclose(new, rows["curves"][k, tuned, 0], rtol=0.1)
 
 
-@pytest.mark.parametrize("name", ["robust"])
+@pytest.mark.parametrize("name", ["plain", "robust"])
 def test_a_random_place_of_the_digits_network(name):
     """One of the smaller networks, over its first 100 steps."""
     shipped = {"plain": "digits", "robust": "digits_robust"}
@@ -112,6 +112,28 @@ def test_a_random_place_of_the_digits_network(name):
     new = generalization.binned(losses)
     old = stored(f"places_{name}")["curves"][k, : len(new)]
     assert new.mean() == pytest.approx(old.mean(), rel=0.05), generalization.PLACES[k]
+
+
+def test_adam_at_a_random_place_of_the_digits_network():
+    """Of the smaller networks, for 100 steps: its curve, and two other rates."""
+    rows, draw = stored("places_adam"), np.random.default_rng()
+    places = [k for k, place in enumerate(generalization.PLACES) if place[0] == 10]
+    k = int(draw.choice(places))
+    network = generalization.network(*generalization.PLACES[k])
+    best = float(rows["rates"][k, 0])
+
+    def losses(lr, purpose):
+        return optimize(Baseline("Adam", lr), network, steps=100, purpose=purpose,
+                        batch=generalization.NETWORKS).losses  # fmt: skip
+
+    new = generalization.binned(losses(best, "problems"))
+    old = rows["curves"][k, 0, : len(new)]
+    assert new.mean() == pytest.approx(old.mean(), rel=0.05), generalization.PLACES[k]
+    ends = [
+        float(losses(lr, "tuning")[91:].mean().nan_to_num(np.inf))
+        for lr in (best, best * generalization.HALF, best / generalization.HALF)
+    ]
+    assert ends[0] <= 1.02 * min(ends), (generalization.PLACES[k], best)
 
 
 def test_an_unknown_name_says_what_is_there():

@@ -29,8 +29,9 @@ def costs(place: str, steps: int = 100) -> dict:
     """What break-even needs to know of a place: seconds and steps, as measured.
 
     "train" (seconds of meta-training on one core, its gradients left out) and
-    "gradients" (how many it takes, as if all were of this place), "overhead" of the learned and of the rival's step,
-    "gradient", T and T', and which rival needs least time to reach the learned loss.
+    "gradients" (how many it takes, as if all were of this place), what a step of the
+    "learned" and of the "other" rule adds to a "gradient", T and T' ("needs"), and
+    which "rival" needs least time to reach the learned loss, the "goal".
     """
     rows, where = _stored(), list(PLACES).index(place)
     horizon = HORIZONS.index(steps)
