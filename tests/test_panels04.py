@@ -105,7 +105,7 @@ def test_break_even_is_where_the_sums_cross(tuning, gradient):
 
 def test_costs_are_those_of_the_recipe_and_the_stored_times():
     c, rows = costs("digits, 28x28"), stored("networks")
-    stages = RECIPES["digits_robust"].stages + RECIPES["mnist_mlp"].stages
+    stages = RECIPES["digits"].stages + RECIPES["mnist_mlp"].stages
     assert c["gradients"] == sum(s["meta_steps"] * s["unroll"] * s["batch"]
                                  for s in stages)  # fmt: skip
     seconds = rows["seconds"][1]

@@ -131,7 +131,7 @@ class BreakEven(Panel):
         for (line, seconds), name in zip(lines, self.names, strict=True):
             shown = np.clip(seconds, BOTTOM / 2, TOP * 2)
             line.set_ydata(shown)
-            name.set_y(float(np.clip(1.5 * shown[0], BOTTOM * 1.2, TOP / 4)))
+            name.set_y(float(np.clip(3 * shown[0], BOTTOM * 1.2, TOP / 4)))
         self.names[0].set_text("learned, with its meta-training")
         self.names[1].set_text(result["costs"]["rival"])
         inside = np.isfinite(result["runs"])
@@ -152,7 +152,7 @@ class BreakEven(Panel):
         )  # fmt: skip
         return (
             f"{result['place']}: the learned optimizer reaches {c['goal']:.3g} in "
-            f"{c['T']} steps; {reach}. With {result['gradient'] * 1000:.2g} ms a "
+            f"{c['T']} steps; {reach}. With {result['gradient'] * 1000:.3g} ms a "
             f"gradient and {result['tuning']} runs to tune each rival's network, "
             f"meta-training {pays}."
         )

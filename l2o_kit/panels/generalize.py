@@ -74,7 +74,7 @@ class Generalize(Panel):
             "Adam": adam["curves"][place, horizon],
         }
         steps = state["horizon"]
-        end = slice(1 + (steps - steps // 10) // BIN, 1 + steps // BIN)
+        end = last_bins(steps)
         ends = {name: float(curve[end].mean()) for name, curve in curves.items()}
         return {**state, "curves": curves, "ends": ends,
                 "rate": float(adam["rates"][place, horizon])}  # fmt: skip
@@ -128,7 +128,9 @@ class Generalize(Panel):
             f"{', '.join(away) or 'As in training'}; {result['horizon']} steps. Loss "
             f"over the last tenth: plain {size(ends['plain'])}, robust "
             f"{size(ends['robust'])}, Adam at its best rate {result['rate']:.2g} "
-            f"{size(ends['Adam'])}. From best to worst: {order}."
+            f"{size(ends['Adam'])}. From best to worst: {order}. Of all {len(PLACES)} "
+            f"places, plain is ahead of Adam at {ahead('plain', result['horizon'])} "
+            f"after so many steps, robust at {ahead('robust', result['horizon'])}."
         )
 
     def numbers(self, result):
@@ -221,6 +223,20 @@ class Map(Panel):
         return ["layers", *(f"{u} units" for u in MAP_UNITS)], rows
 
 
+def last_bins(steps: int) -> slice:
+    """The bins of the last tenth of so many steps."""
+    return slice(1 + (steps - steps // 10) // BIN, 1 + steps // BIN)
+
+
+@functools.cache
+def ahead(rule: str, steps: int) -> int:
+    """At how many places a rule has a lower loss than Adam after so many steps."""
+    end = last_bins(steps)
+    ours = stored_places(rule)["curves"][:, end].mean(1)
+    theirs = stored_places("adam")["curves"][:, HORIZONS.index(steps), end].mean(1)
+    return int((ours < theirs).sum())
+
+
 @functools.cache
 def stored_places(rule: str) -> dict:
     """The curves of one rule at all places."""
@@ -246,7 +262,7 @@ def breaks_question() -> Guess:
 
     def ratio(horizon, **changes):
         place = PLACES.index(tuple((HOME | changes).values()))
-        end = slice(1 + (horizon - horizon // 10) // BIN, 1 + horizon // BIN)
+        end = last_bins(horizon)
         k = HORIZONS.index(horizon)
         adam = stored_places("adam")["curves"][place, k, end].mean()
         return stored_places("plain")["curves"][place, end].mean() / adam

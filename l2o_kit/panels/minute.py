@@ -61,7 +61,7 @@ class MetaTraining(RunPanel):
 
     title = "Meta-training, live: does it beat the six tuned rivals?"
     strip = ({"unroll": 20, "rate": RATE, "seed": 0},)
-    problem, batch = "quadratic", 64
+    problem, batch, still_steps = "quadratic", 64, 200
     low, high, top, bottom = 0.3, 30.0, 300.0, 0.08  # of the left axis, of the right
 
     def __init__(self, guess=None, projector=None, *, make=LSTMOptimizer):
@@ -71,9 +71,9 @@ class MetaTraining(RunPanel):
 
     @classmethod
     def still(cls):
-        """Two hundred meta-steps, the same on every machine."""
+        """So many meta-steps, the same on every machine."""
         panel = cls()
-        panel.budget = {"meta_steps": 200}
+        panel.budget = {"meta_steps": cls.still_steps}
         return panel
 
     def rehearse(self) -> str:
@@ -203,7 +203,7 @@ class WarmStart(MetaTraining):
         {"start": WARM, "second": False, "rate": 1e-3, "seed": 0},
         {"start": WARM, "second": True, "rate": 1e-3, "seed": 0},
     )
-    problem, batch = "diabetes", 8
+    problem, batch, still_steps = "diabetes", 8, 60
     low, high, top, bottom = 0.7, 3.0, 1.5, 0.25
 
     def __init__(self, guess=None, projector=None):
