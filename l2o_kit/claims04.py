@@ -18,7 +18,6 @@ from l2o_kit.recipes import PROBLEMS
 from l2o_kit.store import rivals, stored
 
 JUDGED = {"mnist_mlp": (16, 2), "diabetes": (32, 8)}  # networks: in full, quickly
-LONGEST = {"mnist_mlp": 200, "diabetes": 500}  # steps that a claim is about
 
 
 @functools.cache
@@ -27,33 +26,32 @@ def _run(rule, problem: str, steps: int, quick: bool) -> Curves:
     return optimize(rule, PROBLEMS[problem](), steps=steps, batch=batch, seed=1)
 
 
-@functools.cache
-def _shipped(problem: str):
-    return load(problem)
-
-
 def _end(curves: Curves, steps: int) -> torch.Tensor:
     """Each network's mean loss over the last tenth of so many steps, [batch]."""
     return curves.mean_loss(steps - steps // 10 + 1, steps).nan_to_num(torch.inf)
 
 
-def _best(problem: str, steps: int, names: tuple, quick: bool) -> str:
-    """The best of some rivals: quickly the one that is best where it is stored."""
-    if quick:
-        place = list(PLACES.values()).index(problem)
-        ends = stored("networks")["last"][place, HORIZONS.index(steps), :, 0]
-        return min(names, key=lambda name: ends[NAMES.index(name)])
+def end_ratio(problem: str, steps: int, names: tuple, quick: bool, optimizer=None):
+    """The learned loss over the last tenth of the steps, over the best rival's.
+
+    Quickly it is read from ``stored/networks``.
+    """
+    if quick and optimizer is None:
+        return _as_stored(problem, steps, names)
     tuned = rivals(problem, "last", steps)
     ends = {n: _end(_run(tuned[n], problem, steps, quick), steps) for n in names}
-    return min(names, key=lambda name: float(ends[name].mean()))
+    best = min(names, key=lambda name: float(ends[name].mean()))
+    rule = optimizer or load(problem)
+    learned = _end(_run(rule, problem, steps, quick), steps)
+    return *paired_ratio(learned, ends[best]), best
 
 
-def end_ratio(problem: str, steps: int, names: tuple, quick: bool, optimizer=None):
-    """The learned loss over the last tenth of the steps, over the best rival's."""
-    learned = _run(optimizer or _shipped(problem), problem, LONGEST[problem], quick)
-    best = _best(problem, steps, names, quick)
-    theirs = _run(rivals(problem, "last", steps)[best], problem, steps, quick)
-    return *paired_ratio(_end(learned, steps), _end(theirs, steps)), best
+def _as_stored(problem: str, steps: int, names: tuple):
+    rows = stored("networks")
+    at = list(PLACES.values()).index(problem), HORIZONS.index(steps)
+    ends = rows["last"][*at, :, 0]
+    best = min(names, key=lambda name: ends[NAMES.index(name)])
+    return *rows["ratio"][*at, NAMES.index(best)].tolist(), best
 
 
 def real_mnist(quick: bool, optimizer=None):

@@ -53,9 +53,9 @@ def _far(rule: str, quick: bool) -> np.ndarray:
     return horizons.parts(losses)
 
 
-def far(quick: bool, control: bool | None = None):
-    """digits_robust at step 2,000 over Adam, tuned for that. The control is plain."""
-    learned = _far("plain" if control else "robust", quick)[LATE]
+def far(rule: str, quick: bool, control: bool | None = None):
+    """A rule at step 2,000 over Adam, tuned for that. The control is plain."""
+    learned = _far("plain" if control else rule, quick)[LATE]
     return *_ratio(learned, _far("Adam", quick)[LATE]), "Adam"
 
 

@@ -27,7 +27,7 @@ CHOICES = {
         "500": {"horizon": 500},
         "200 to 500": {"horizon": (200, 500)},
         "500 to 800": {"horizon": (500, 800)},
-        "100 to 800, growing": {"horizon": (100, 800), "curriculum": True},
+        "growing to 800": {"horizon": (100, 800), "curriculum": True},
     },
     "rate of phi": {
         "0.1": {"lr": 0.1},

@@ -144,10 +144,12 @@ def mean_band(losses, resamples: int = 200):
 def loss_curves(curves: dict[str, np.ndarray], title: str = "") -> Figure:
     """Mean loss against step, one line and 95 % band per rule, logarithmic."""
     figure, (ax,) = new_figure(8.0, 4.2)
+    spare = iter([name for name in STYLES if name not in curves])  # for unknown names
     for phase, (name, losses) in enumerate(curves.items()):
         middle, low, high = mean_band(losses)
         steps = np.arange(len(middle))
-        look = style(name, len(steps), 2 * phase)
+        known = name if name in STYLES else next(spare, "learned")
+        look = style(known, len(steps), 2 * phase) | {"label": name}
         ax.plot(steps, middle, **look)
         ax.fill_between(steps, low, high, color=look["color"], alpha=0.15, linewidth=0)
     ax.set(

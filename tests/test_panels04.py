@@ -52,7 +52,9 @@ def test_dots_lie_between_the_best_and_the_worst():
     panel = set_to(Networks(), place="diabetes", measure="held-out loss", steps=500)
     ends = stored("networks")["held_out"][2, 2, :, 0]
     dots = np.array([dot.get_xdata()[0] for dot in panel.dots])
-    assert dots.min() == 0 and dots.max() == 1
+    spans = np.array([span.get_xdata() for span in panel.spans])
+    assert spans.min() == 0 and spans.max() == pytest.approx(1)
+    assert (spans[:, 0] <= dots).all() and (dots <= spans[:, 1]).all()
     np.testing.assert_array_equal(dots.argsort(), ends.argsort())
     panel.controls["measure"].value = "held-out score"
     dots = [dot.get_xdata()[0] for dot in panel.dots]

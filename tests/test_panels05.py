@@ -90,7 +90,7 @@ def test_a_random_point_of_the_map():
     assert ratio == pytest.approx(rows["ratio"][i, j, k, 0], rel=0.1), where
     panel = set_to(Map(), optimizer=("plain", "robust")[k])
     shown = panel.lines[i].get_ydata()[j]
-    assert shown == pytest.approx(np.clip(rows["ratio"][i, j, k, 0], 0.2, 10))
+    assert shown == pytest.approx(np.clip(rows["ratio"][i, j, k, 0], 0.2, 40))
 
 
 def test_far_beyond_the_horizon_begins_as_a_run_does():

@@ -182,11 +182,11 @@ class Map(Panel):
                         alpha=0.35)[0]
                 for units in MAP_UNITS
             ])  # fmt: skip
-        ax.set(xscale="log", yscale="log", xlim=(4, 100), ylim=(0.2, 10),
+        ax.set(xscale="log", yscale="log", xlim=(4, 100), ylim=(0.2, 40),
                xlabel="units of a layer (trained on 20, one layer)",
                ylabel="loss, learned / best rival")  # fmt: skip
         plain_ticks(ax.xaxis, MAP_UNITS)
-        plain_ticks(ax.yaxis, (0.2, 0.5, 1, 2, 5, 10))
+        plain_ticks(ax.yaxis, (0.2, 0.5, 1, 2, 5, 10, 20, 40))
         ax.legend(loc="upper right", frameon=False)
         spans = [span for some in self.spans for span in some]
         return figure, [self.here, *spans, *self.lines]
@@ -196,9 +196,9 @@ class Map(Panel):
         self.here.set_xdata([result["units"]] * 2)
         for line, spans, row in zip(self.lines, self.spans, result["ratio"],
                                     strict=True):  # fmt: skip
-            line.set_ydata(np.clip(row[:, 0], 0.2, 10))
+            line.set_ydata(np.clip(row[:, 0], 0.2, 40))
             for span, (_, low, high) in zip(spans, row, strict=True):
-                span.set_ydata(np.clip([low, high], 0.2, 10))
+                span.set_ydata(np.clip([low, high], 0.2, 40))
 
     def describe(self, result):
         """The ratios at the chosen units."""

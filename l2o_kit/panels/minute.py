@@ -204,7 +204,7 @@ class WarmStart(MetaTraining):
         {"start": WARM, "second": True, "rate": 1e-3, "seed": 0},
     )
     problem, batch, still_steps = "diabetes", 8, 60
-    low, high, top, bottom = 0.7, 3.0, 1.5, 0.25
+    low, high, top, bottom = 0.7, 3.0, 3.0, 0.25
 
     def __init__(self, guess=None, projector=None):
         super().__init__(guess, projector)

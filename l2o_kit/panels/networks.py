@@ -155,8 +155,8 @@ def score(rows: dict, place: str) -> np.ndarray:
 
 
 def _places(ends: np.ndarray) -> np.ndarray:
-    """[rule, 3] on the way from the best, 0, to the worst mean, 1."""
-    best, worst = ends[:, 0].min(), ends[:, 0].max()
+    """[rule, 3] on the way from the best, 0, to the worst, 1, intervals included."""
+    best, worst = ends.min(), ends.max()
     return np.sort((ends - best) / max(worst - best, 1e-12), axis=1)[:, [1, 0, 2]]
 
 
