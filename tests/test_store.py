@@ -75,7 +75,8 @@ def test_a_random_rate_is_better_than_its_neighbours(problem):
         curves = optimize(rival, PROBLEMS[problem](), purpose="tuning", steps=steps,
                           batch=store.TUNING[problem])  # fmt: skip
         scores.append(float(curves.mean_loss(first).mean().nan_to_num(np.inf)))
-    assert scores[0] <= min(scores) * 1.01, (best, objective, steps)
+    slack = 1 + 0.6 / store.TUNING[problem]  # few networks, long and chaotic runs
+    assert scores[0] <= min(scores) * slack, (best, objective, steps)
 
 
 def test_rates_that_are_not_stored_are_asked_for_kindly():
