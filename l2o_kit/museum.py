@@ -63,7 +63,7 @@ ADAM_LIKE = Change(optimizer={"preprocess": "normalized", "bounded": True})
 EXHIBITS = {
     "ReLU": Exhibit(
         "Trained on sigmoids, it fails on a network with ReLUs.",
-        "ReLU gradients are larger and many are exactly zero: inputs it never met.",
+        "ReLU gradients are not like those of sigmoids: inputs it never met.",
         network, partial(network, activation="relu"), "all cures",
         ADAM_LIKE, shipped=("digits", "digits_robust"),
     ),
@@ -80,8 +80,8 @@ EXHIBITS = {
         "normalized inputs, bounded output", ADAM_LIKE,
     ),
     "inputs that vanish": Exhibit(
-        "It learns nothing: after training theta still stands where it stood.",
-        "With p = 1 all gradients below 0.37 look like zero. Here all are.",
+        "It learns only to stand still: theta ends where it began.",
+        "With p = 1 gradients far below 0.37 look like zero. Here most are.",
         lambda: Scaled(Quadratic(), 1e-4), lambda: Scaled(Quadratic(), 1e-4),
         "p = 10", Change(optimizer={"p": 10.0}),
         optimizer={"preprocess": "log_sign", "p": 1.0},

@@ -194,7 +194,7 @@ def test_choices_show_a_dot_for_each_seed_and_their_median():
     rows = [
         k for k, (kind, _) in enumerate(experiments.SETTINGS) if kind == "rate of phi"
     ]
-    shares = stored("experiments")["outcome"][rows, :, 1].clip(1e-5 / 9, 10)
+    shares = stored("experiments")["outcome"][rows, :, 1].clip(1e-5 / 9, 90)
     for k, seeds in enumerate(shares):
         np.testing.assert_allclose(panel.dots[k].get_xdata(), seeds)
         assert panel.bars[k].get_xdata()[0] == pytest.approx(np.median(seeds))

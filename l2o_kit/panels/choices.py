@@ -66,8 +66,9 @@ class Choices(Panel):
         for k in range(ROWS):
             there = k < len(result["names"])
             shares = result["shares"][k] if there else np.full(SEEDS, LOW / 9)
-            shares = np.clip(shares, LOW / 9, HIGH)
-            self.names[k].set_text(result["names"][k] if there else "")
+            diverges = ": diverges" if np.isinf(shares).any() else ""
+            shares = np.clip(shares, LOW / 9, 9 * HIGH)  # infinite: out of sight
+            self.names[k].set_text(result["names"][k] + diverges if there else "")
             self.dots[k].set_xdata(shares)
             self.bars[k].set_xdata([np.median(shares)] * 2)
 

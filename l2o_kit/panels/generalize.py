@@ -187,7 +187,7 @@ class Map(Panel):
                ylabel="loss, learned / best rival")  # fmt: skip
         plain_ticks(ax.xaxis, MAP_UNITS)
         plain_ticks(ax.yaxis, (0.2, 0.5, 1, 2, 5, 10, 20, 40))
-        ax.legend(loc="upper right", frameon=False)
+        ax.legend(loc="upper left", frameon=False)
         spans = [span for some in self.spans for span in some]
         return figure, [self.here, *spans, *self.lines]
 
@@ -277,5 +277,5 @@ def breaks_question() -> Guess:
         "The plain optimizer was trained on one layer of 20 sigmoids, for 100 steps. "
         "Which change puts it furthest behind a tuned Adam?",
         truth=truth, options=(RELU, LONGER, WIDER),
-        because="It never met gradients that are exactly zero, nor had to settle.",
+        because="Another activation gives gradients that it never met. Try SiLU, too.",
     )  # fmt: skip
