@@ -250,7 +250,7 @@ def _rival(optimizer, optimizee, steps) -> Finding:
     try:
         sgd = tune(Baseline("SGD", GRID[0]), score)
         ours, theirs = (losses(r, "diagnosis", max(8, many)) for r in (optimizer, sgd))
-    except (ValueError, NotImplementedError) as error:  # many sources, no plain loss
+    except (ValueError, NotImplementedError) as error:  # no plain loss
         reason = str(error) or "these problems have no loss of their own."
         return Finding(name, f"not measured: {reason}", None)
     bad = int(ours.isinf().sum())

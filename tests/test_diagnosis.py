@@ -308,14 +308,21 @@ def test_norms_of_the_training():
     assert short.ok is None and "1 meta-steps are too few" in short.measured
 
 
-def test_what_cannot_be_measured_is_said():
+def test_what_cannot_be_measured_is_said(monkeypatch):
     own = found(train(Descent(0.1), bowl))
     for name in ("inputs", "gates"):
         assert own[name].ok is None and "forward is its own" in repr(own[name])
     sources = found(train(LSTMOptimizer(2, 1, num_sources=2), Sources(2, True)))
-    assert sources["against SGD"].ok is None
-    assert "no loss of their own" in repr(sources["against SGD"])
+    assert "times" in sources["against SGD"].measured  # SGD gets the mean gradient
     assert sources["inputs"].ok and sources["gates"].ok
+
+    def no_loss(*arguments, **settings):
+        raise NotImplementedError
+
+    log = train(LSTMOptimizer(2, 1), Quadratic(2))
+    monkeypatch.setattr("l2o_kit.diagnosis.optimize", no_loss)
+    against = found(log)["against SGD"]
+    assert against.ok is None and "no loss of their own" in repr(against)
     still = Made(lambda theta: (theta - 1).square().sum(1), start=0.0)
     size = found(train(LSTMOptimizer(2, 1), still))["step size"]
     assert repr(size) == "--   step size: not measured: theta_0 is zero."
