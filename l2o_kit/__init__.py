@@ -9,11 +9,13 @@ order; each file opens with its equation:
     variations    the same problems scaled, or mixed
     sources       what spoils a source: noise, rotation, poison, subsets, ...
     concurrent    K sources of one optimizee, each with a gradient
+    theory        whom to trust, by statistics
     lstm          the LSTM, with its derivative by hand
     optimizer     the coordinatewise LSTM optimizer m: gradients in, update out
     trainer       meta-training: roll-outs, windows, what the meta-gradient is
     engine        the meta-gradient of a window, block by block
     imitation     a teacher, Adam, for the beginning of meta-training
+    trust         lambda alone, learned on a frozen LSTM
     evaluate      curves on fresh problems, fair comparisons
     baselines     the hand-designed rivals, each at its own best rate
     diagnosis     a debugger for meta-learners

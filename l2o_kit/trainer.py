@@ -150,6 +150,8 @@ class Trainer:
     def update(self, lr: float, meta_loss: float):
         """One step of Adam on phi, its gradient clipped; all of it, or nothing."""
         weights = list(self.optimizer.parameters())
+        for weight in weights:  # a frozen one stays, though the engine knows its slope
+            weight.grad = weight.grad if weight.requires_grad else None
         before = [w.detach().clone() for w in weights]
         try:
             # an infinite input hides in a saturated LSTM, but 0 * inf is NaN in W.grad

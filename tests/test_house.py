@@ -15,8 +15,8 @@ import l2o_kit
 ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
 ORDER = """
-    downloads data plots lstm inputs optimizees variations sources concurrent
-    optimizer arguments engine imitation checkpoint log resume trainer evaluate
+    downloads data plots lstm inputs optimizees variations sources concurrent theory
+    optimizer arguments engine imitation checkpoint log resume trainer trust evaluate
     baselines diagnosis recipes elsewhere networks generalization horizons museum
     experiments store rules landscapes estimators claims01 claims02 claims03 claims04
     claims05 claims check.machine check.answers check.lesson00 check.lesson01
