@@ -17,10 +17,13 @@ from torch.nn import functional as F
 
 from l2o_kit import data
 from l2o_kit.checkpoint import PRETRAINED, load, save
+from l2o_kit.concurrent import Concurrent
 from l2o_kit.evaluate import optimize
 from l2o_kit.optimizees import Network, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.sources import Noise, Poison, Rotation
 from l2o_kit.trainer import meta_train
+from l2o_kit.trust import learn_lambda
 from l2o_kit.variations import Mixture, RandomScaling
 
 
@@ -54,6 +57,22 @@ def several_activations() -> RandomScaling:
     return RandomScaling(Mixture(*networks), spread=1.0)
 
 
+def noisy(stds=(0.5, 1.0, 2.0, 3.0), target: str = "clean") -> Concurrent:
+    """Least squares, y = W theta_true, seen through noise of these sizes."""
+    sources = [Noise(std) for std in stds]
+    return Concurrent(Quadratic(dim=10, theta_true=True), sources, target)
+
+
+def rotated(angles=(0, 20, 45), target: str = "clean") -> Concurrent:
+    """The digits network, each source with its pictures turned by an angle."""
+    return Concurrent(digits(), [Rotation(angle) for angle in angles], target)
+
+
+def poisoned(rates=(0.0, 0.2, 0.5, 0.8), target: str = "clean") -> Concurrent:
+    """The digits network, each source with a share of its labels wrong."""
+    return Concurrent(digits(), [Poison(rate) for rate in rates], target)
+
+
 PROBLEMS = {"quadratic": quadratic, "digits": digits, "mnist_mlp": mnist_mlp,
             "diabetes": diabetes}  # fmt: skip
 
@@ -63,7 +82,8 @@ class Recipe:
     """What to train on, how the optimizer is built, and each stage of meta_train.
 
     optimizee is what it is judged on, and trained on, unless a stage says "on" what
-    else. start names a shipped optimizer whose phi it goes on from.
+    else. start names a shipped optimizer whose phi it goes on from; a stage with
+    "only_lambda" then leaves all of it but lambda as it is.
 
     On networks, windows of 20 steps learn quickly but end in a greedy rule: it falls
     fast and then cannot settle. Stages with windows of 100 and of 50 steps mend that.
@@ -81,6 +101,8 @@ class Recipe:
     seed: int = 0
 
 
+ONLY_LAMBDA = {"only_lambda": True, "unroll": 20, "meta_steps": 100, "batch": 4,
+               "lr": (0.1, 0.003)}  # fmt: skip
 RECIPES = {
     "quadratic": Recipe(
         quadratic,
@@ -162,6 +184,26 @@ RECIPES = {
         steps=500,
         start="digits_robust",
     ),
+    "concurrent_noise": Recipe(
+        noisy,
+        {"preprocess": "log_sign", "combine": "softmax", "num_sources": 4},
+        ({"unroll": 20, "meta_steps": 3_000, "batch": 64, "lr": (1e-2, 1e-4)},),
+        judged_on=1000,
+    ),
+    "concurrent_rotation": Recipe(
+        rotated,
+        {"preprocess": "log_sign", "combine": "softmax", "num_sources": 3},
+        (ONLY_LAMBDA,),
+        judged_on=32,
+        start="digits",
+    ),
+    "concurrent_poison": Recipe(
+        poisoned,
+        {"preprocess": "log_sign", "combine": "softmax", "num_sources": 4},
+        (ONLY_LAMBDA,),
+        judged_on=32,
+        start="digits",
+    ),
 }
 
 
@@ -170,12 +212,14 @@ def make(name: str, folder: Path = PRETRAINED) -> Path:
     recipe = RECIPES[name]
     optimizee = recipe.optimizee()
     optimizer = LSTMOptimizer(**recipe.config, seed=recipe.seed)
-    if recipe.start:
-        optimizer.load_state_dict(load(recipe.start).state_dict())
+    if recipe.start:  # it knows nothing of lambda
+        started = optimizer.state_dict() | load(recipe.start).state_dict()
+        optimizer.load_state_dict(started)
     began = time.perf_counter()
     for k, stage in enumerate(recipe.stages):
         settings = {"on": recipe.optimizee} | stage
-        meta_train(optimizer, settings.pop("on")(), **settings, seed=recipe.seed + k)
+        train = learn_lambda if settings.pop("only_lambda", False) else meta_train
+        train(optimizer, settings.pop("on")(), **settings, seed=recipe.seed + k)
     seconds = time.perf_counter() - began
     curves = optimize(optimizer, optimizee, steps=recipe.steps, batch=recipe.judged_on,
                       purpose="score")  # fmt: skip

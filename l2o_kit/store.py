@@ -14,6 +14,12 @@ Every file has a builder here, and a test recomputes random entries of it.
     museum          lesson 05: every exhibit with every cure
     horizons        lesson 05: up to 10,000 steps
     experiments     lesson 05: discounts, horizons, rates of phi
+    cooperation_KIND  lesson 06: lambda and losses for many settings of three sources
+    subsets         lesson 06: numbers, sizes, class concentrations of subsets
+    teamwork        lesson 06: one choice changed at a time
+    paths_NAME      lesson 07: lambda after every meta-step, many seeds
+    drawn           lesson 07: lambda of noise of random sizes, and in random orders
+    cases           lesson 07: lambda where the inverse variances are not the answer
     elsewhere       quadratics of another scale, dimension, horizon: see elsewhere.py
 """
 
@@ -25,7 +31,17 @@ from pathlib import Path
 
 import numpy as np
 
-from l2o_kit import data, elsewhere, experiments, generalization, horizons, museum
+from l2o_kit import (
+    cooperation,
+    data,
+    elsewhere,
+    experiments,
+    generalization,
+    horizons,
+    interpretability,
+    museum,
+    teamwork,
+)
 from l2o_kit import networks as real_networks
 from l2o_kit.baselines import RULES, Baseline, tuned_baselines
 from l2o_kit.checkpoint import load, today
@@ -169,6 +185,18 @@ BUILDERS: dict[str, Callable[[], dict]] = {
     "experiments": experiments.build,
     "map": lambda: generalization.build_map(plain_and_robust()),
     "horizons": lambda: horizons.build(plain_and_robust()),
+    **{
+        f"cooperation_{kind}": functools.partial(cooperation.build, kind)
+        for kind in cooperation.KINDS
+    },
+    **{
+        f"paths_{name}": functools.partial(interpretability.build_path, name)
+        for name in interpretability.PATHS
+    },
+    "subsets": teamwork.build_subsets,
+    "teamwork": teamwork.build,
+    "drawn": interpretability.build_drawn,
+    "cases": interpretability.build_cases,
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,
     "elsewhere": build_elsewhere,

@@ -1,0 +1,132 @@
+"""Whom to trust, for many settings of three kinds of sources, and what it gains.
+
+A setting gives each of K sources an amount: of noise, of rotation, of poison. At every
+setting lambda is learned anew, on a frozen LSTM, for the clean target; then five rules
+run on fresh problems, judged on the clean loss over the last tenth of 100 steps:
+
+    anew       the frozen LSTM with the lambda that it learned here
+    average    the same LSTM, every lambda 1 / K
+    alone      the same LSTM, which reads one source
+    shipped    the optimizer that was trained at home, with its lambda
+    Adam       on the average of the gradients, at the rate that is best here
+
+Sources are drawn alike, so that their order matters to ``shipped`` alone.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2o_kit.baselines import Baseline
+from l2o_kit.checkpoint import load
+from l2o_kit.concurrent import Concurrent
+from l2o_kit.evaluate import optimize
+from l2o_kit.networks import last_tenth
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.recipes import noisy, poisoned, rotated
+from l2o_kit.trust import learn_lambda, trusting
+
+STEP = 10**0.25  # between two rates that are tried for Adam
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of sources: make(amounts, target) and what is asked of it."""
+
+    make: Callable
+    levels: tuple  # the amounts of a setting
+    num_sources: int
+    home: tuple  # where the shipped optimizer was trained
+    frozen: str  # the shipped optimizer whose lambda is learned
+    training: dict  # of lambda
+    judged_on: int  # problems
+    adam: float  # where the search for its rate begins
+
+
+SLOWER = {"unroll": 20, "lr": (0.1, 0.003)}
+KINDS = {
+    "noise": Kind(
+        noisy, (0.1, 0.5, 1.0, 2.0, 3.0), 4, (0.5, 1.0, 2.0, 3.0), "quadratic",
+        SLOWER | {"meta_steps": 200, "batch": 64}, 64, 0.3,
+    ),
+    "rotation": Kind(
+        rotated, (0, 20, 45, 90, 180), 3, (0, 20, 45), "digits",
+        SLOWER | {"meta_steps": 60, "batch": 4}, 8, 0.07,
+    ),
+    "poison": Kind(
+        poisoned, (0.0, 0.2, 0.5, 0.8), 4, (0.0, 0.2, 0.5, 0.8), "digits",
+        SLOWER | {"meta_steps": 60, "batch": 4}, 8, 0.07,
+    ),
+}  # fmt: skip
+
+
+def settings(kind: Kind) -> list[tuple]:
+    """Every choice of K levels, whatever their order: each is sorted."""
+    return list(itertools.combinations_with_replacement(kind.levels, kind.num_sources))
+
+
+def learned(kind: Kind, amounts, target="clean", seed=0, on_step=None, **training
+            ) -> LSTMOptimizer:  # fmt: skip
+    """The frozen LSTM with the lambda that it learns at a setting.
+
+    on_step(optimizer) is called after every meta-step.
+    """
+    optimizer = trusting(kind.frozen, len(amounts))
+    learn_lambda(optimizer, kind.make(amounts, target), seed=seed,
+                 on_step=lambda log: on_step and on_step(optimizer),
+                 **kind.training | training)  # fmt: skip
+    return optimizer
+
+
+def end(rule, concurrent: Concurrent, batch: int, seed: int = 1) -> np.ndarray:
+    """The clean loss over the last tenth of 100 steps, of each problem: [batch]."""
+    curves = optimize(rule, concurrent, batch=batch, seed=seed)
+    return last_tenth(curves).nan_to_num(1e9, posinf=1e9).float().numpy()
+
+
+def tuned_adam(concurrent: Concurrent, near: float, batch: int) -> Baseline:
+    """Adam at the best rate, to a factor of 1.8; other problems than those judged.
+
+    The search goes from ``near`` up and down until both neighbours are worse.
+    """
+
+    def score(k):
+        rule = Baseline("Adam", near * STEP**k)
+        curves = optimize(rule, concurrent, batch=batch, purpose="tuning")
+        return float(last_tenth(curves).mean().nan_to_num(1e9))
+
+    scores = {k: score(k) for k in (-1, 0, 1)}
+    while (best := min(scores, key=scores.get)) in (min(scores), max(scores)):
+        further = best + (1 if best == max(scores) else -1)
+        scores[further] = score(further)
+    return Baseline("Adam", near * STEP**best)
+
+
+def row(kind: Kind, amounts) -> dict:
+    """What is kept of a setting: lambdas [K], losses [problem] of three rules, lr."""
+    concurrent, anew = kind.make(amounts), learned(kind, amounts)
+    adam = tuned_adam(concurrent, kind.adam, max(4, kind.judged_on // 4))
+    rules = {"anew": anew, "average": trusting(kind.frozen, len(amounts)), "adam": adam}
+    losses = {name: end(r, concurrent, kind.judged_on) for name, r in rules.items()}
+    return {"lambdas": anew.lambdas.numpy(), "lr": adam.lr, **losses}
+
+
+def alone(kind: Kind, amount) -> np.ndarray:
+    """The losses [problem] of the frozen LSTM that reads one source."""
+    return end(load(kind.frozen), kind.make((amount,)), kind.judged_on)
+
+
+def build(name: str) -> dict:
+    """Arrays by name: a row for each setting, or level, or, for shipped, each order."""
+    kind = KINDS[name]
+    rows = [row(kind, amounts) for amounts in settings(kind)]
+    arrays = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    arrays["alone"] = np.array([alone(kind, level) for level in kind.levels])
+    shipped = load(f"concurrent_{name}")
+    orders = itertools.product(kind.levels, repeat=kind.num_sources)
+    arrays["shipped"] = np.array(
+        [end(shipped, kind.make(amounts), kind.judged_on) for amounts in orders]
+    )
+    return arrays
