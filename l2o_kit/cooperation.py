@@ -23,6 +23,7 @@ from l2o_kit.baselines import Baseline
 from l2o_kit.checkpoint import load
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.evaluate import optimize
+from l2o_kit.log import Log
 from l2o_kit.networks import last_tenth
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.recipes import noisy, poisoned, rotated
@@ -68,16 +69,16 @@ def settings(kind: Kind) -> list[tuple]:
 
 
 def learned(kind: Kind, amounts, target="clean", seed=0, on_step=None, **training
-            ) -> LSTMOptimizer:  # fmt: skip
-    """The frozen LSTM with the lambda that it learns at a setting.
+            ) -> tuple[LSTMOptimizer, Log]:  # fmt: skip
+    """The frozen LSTM with the lambda that it learns at a setting, and the log.
 
-    on_step(optimizer) is called after every meta-step.
+    on_step(optimizer, log) is called after every meta-step.
     """
     optimizer = trusting(kind.frozen, len(amounts))
-    learn_lambda(optimizer, kind.make(amounts, target), seed=seed,
-                 on_step=lambda log: on_step and on_step(optimizer),
-                 **kind.training | training)  # fmt: skip
-    return optimizer
+    log = learn_lambda(optimizer, kind.make(amounts, target), seed=seed,
+                       on_step=lambda log: on_step and on_step(optimizer, log),
+                       **kind.training | training)  # fmt: skip
+    return optimizer, log
 
 
 def end(rule, concurrent: Concurrent, batch: int, seed: int = 1) -> np.ndarray:
@@ -106,7 +107,7 @@ def tuned_adam(concurrent: Concurrent, near: float, batch: int) -> Baseline:
 
 def row(kind: Kind, amounts) -> dict:
     """What is kept of a setting: lambdas [K], losses [problem] of three rules, lr."""
-    concurrent, anew = kind.make(amounts), learned(kind, amounts)
+    concurrent, (anew, _) = kind.make(amounts), learned(kind, amounts)
     adam = tuned_adam(concurrent, kind.adam, max(4, kind.judged_on // 4))
     rules = {"anew": anew, "average": trusting(kind.frozen, len(amounts)), "adam": adam}
     losses = {name: end(r, concurrent, kind.judged_on) for name, r in rules.items()}

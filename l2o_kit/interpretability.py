@@ -51,7 +51,7 @@ def path(name: str, seed: int) -> np.ndarray:
     training = {} if plan.kind == "noise" else AS_IN_THE_RECIPE
     seen.append(np.full(len(plan.amounts), 1 / len(plan.amounts), dtype=np.float32))
     learned(KINDS[plan.kind], plan.amounts, plan.target, seed,
-            on_step=lambda optimizer: seen.append(optimizer.lambdas.numpy()),
+            on_step=lambda optimizer, _: seen.append(optimizer.lambdas.numpy()),
             **training)  # fmt: skip
     return np.stack(seen)
 

@@ -41,6 +41,17 @@ def style(name: str, steps: int = 100, phase: int = 0) -> dict:
     }  # fmt: skip
 
 
+# sources 0 to 4 of a Concurrent: colour, line style, marker
+SOURCES = ((VERMILION, "-", "o"), (BLUE, "--", "s"), (GREEN, "-.", "^"),
+           (ORANGE, ":", "D"), (PURPLE, "-", "v"))  # fmt: skip
+
+
+def source_style(k: int) -> dict:
+    """Keyword arguments of ``plot`` for source k."""
+    colour, line, marker = SOURCES[k]
+    return {"color": colour, "linestyle": line, "marker": marker, "markersize": 5}
+
+
 def new_figure(width: float = 8.0, height: float = 3.8, columns: int = 1):
     """A figure (inches, at 100 dots each) and its axes, with a grid."""
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")

@@ -3,6 +3,7 @@
 from l2o_kit.panels.away import Away
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.breakeven import BreakEven
+from l2o_kit.panels.broken import BrokenLaw
 from l2o_kit.panels.choices import Choices
 from l2o_kit.panels.failures import Museum
 from l2o_kit.panels.gates import Gates
@@ -11,17 +12,23 @@ from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.horizon import Horizon
 from l2o_kit.panels.laboratory import Laboratory
 from l2o_kit.panels.landscape import Landscape
+from l2o_kit.panels.livetrust import LiveTrust, LiveTurned
 from l2o_kit.panels.minute import MetaTraining, WarmStart
 from l2o_kit.panels.networks import Networks
 from l2o_kit.panels.opened import Opened
+from l2o_kit.panels.paths import Paths
 from l2o_kit.panels.preprocessing import Preprocessing
 from l2o_kit.panels.race import FreshRace, Race
 from l2o_kit.panels.slow import RunPanel
+from l2o_kit.panels.spoilt import Noisy, Poisoned, Rotated
+from l2o_kit.panels.subsets import Subsets
+from l2o_kit.panels.together import Together
 from l2o_kit.panels.unrolled import Unrolled
 
 ALL = (Race, FreshRace, Landscape, Laboratory, Unrolled, Preprocessing, Gates,
        MetaTraining, Opened, Away, Networks, WarmStart, BreakEven, Generalize, Map,
-       Horizon, Museum, Choices)  # fmt: skip
+       Horizon, Museum, Choices, Noisy, Rotated, Poisoned, Subsets, Together,
+       LiveTrust, LiveTurned, BrokenLaw, Paths)  # fmt: skip
 
 __all__ = [
     "ALL",

@@ -16,9 +16,6 @@ from l2o_kit.panels.race import plain_ticks
 from l2o_kit.plots import BLACK, VERMILION, new_figure
 from l2o_kit.store import stored
 
-LOW, HIGH = 1e-5, 10.0
-ROWS = max(map(len, CHOICES.values()))
-
 
 class Choices(Panel):
     """Choose what varies, and after how many steps it is judged."""
@@ -29,6 +26,10 @@ class Choices(Panel):
         {"choice": "horizon", "steps": 1000},
         {"choice": "rate of phi", "steps": 100},
     )
+    low, high, rows = 1e-5, 10.0, max(map(len, CHOICES.values()))
+    ticks = (1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10)
+    label = "loss at that step / first loss, fresh problems"
+    longest = "0.01, 0.001, 0.0001"  # name of a row
 
     def make_controls(self):
         """What varies; the steps."""
@@ -48,26 +49,28 @@ class Choices(Panel):
     def make_figure(self):
         """As many rows as the largest choice has settings."""
         figure, (ax,) = new_figure(8.0, 3.6)
-        self.names = [ax.text(0.7 * LOW, -k, "", ha="right", va="center")
-                      for k in range(ROWS)]  # fmt: skip
+        self.names = [ax.text(0.7 * self.low, -k, "", ha="right", va="center")
+                      for k in range(self.rows)]  # fmt: skip
         self.bars = [ax.plot([1, 1], [-k - 0.3, -k + 0.3], color=BLACK, linewidth=3)[0]
-                     for k in range(ROWS)]  # fmt: skip
+                     for k in range(self.rows)]  # fmt: skip
         self.dots = [ax.plot(np.ones(SEEDS), np.full(SEEDS, -k), linestyle="",
                              marker="o", color=VERMILION, markersize=8, alpha=0.6)[0]
-                     for k in range(ROWS)]  # fmt: skip
-        ax.set(xscale="log", xlim=(LOW, HIGH), ylim=(-ROWS + 0.4, 0.6), yticks=[],
-               xlabel="loss at that step / first loss, fresh problems")  # fmt: skip
-        ax.set_ylabel("0.01, 0.001, 0.0001", color="none", rotation=0, labelpad=60)
-        plain_ticks(ax.xaxis, (1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10))
+                     for k in range(self.rows)]  # fmt: skip
+        ax.set(xscale="log", xlim=(self.low, self.high), ylim=(-self.rows + 0.4, 0.6),
+               yticks=[], xlabel=self.label)  # fmt: skip
+        ax.set_ylabel(self.longest, color="none", rotation=0, labelpad=60)
+        plain_ticks(ax.xaxis, self.ticks)
         return figure, [*self.names, *self.bars, *self.dots]
 
     def draw(self, result):
         """Rows beyond the settings are moved out of sight."""
-        for k in range(ROWS):
+        for k in range(self.rows):
             there = k < len(result["names"])
-            shares = result["shares"][k] if there else np.full(SEEDS, LOW / 9)
+            shares = result["shares"][k] if there else np.full(SEEDS, self.low / 9)
             diverges = ": diverges" if np.isinf(shares).any() else ""
-            shares = np.clip(shares, LOW / 9, 9 * HIGH)  # infinite: out of sight
+            shares = np.clip(
+                shares, self.low / 9, 9 * self.high
+            )  # infinite: out of sight
             self.names[k].set_text(result["names"][k] + diverges if there else "")
             self.dots[k].set_xdata(shares)
             self.bars[k].set_xdata([np.median(shares)] * 2)

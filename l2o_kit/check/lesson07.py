@@ -1,0 +1,138 @@
+"""Lesson 07: inverse variances, two sources in general, and a gradient for alpha."""
+
+import torch
+
+from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.data import stream
+from l2o_kit.optimizer import log_sign
+
+
+def _own_trust(stds):
+    weights = 1 / stds**2
+    return weights / weights.sum()
+
+
+@exercise(_own_trust, "twice the noise, a quarter of the trust.")
+def trust(answer):
+    """Sizes of noise [sources] to the weights that leave the least, [sources]."""
+    stds = torch.tensor([0.5, 1.0, 2.0, 3.0])
+    right = _own_trust(stds)
+    value = tensor_like(ask(answer, stds), right, "one weight for each source.")
+    for wrong, why in (
+        (1 / stds / (1 / stds).sum(), "You divide by s. Twice the noise deserves less "
+         "than half the trust: divide by the variance, s squared."),
+        (1 / stds**2, "Nearly: make them add up to 1."),
+        (stds**2 / (stds**2).sum(), "That trusts the noisiest most. Turn it round."),
+        (stds / stds.sum(), "That trusts the noisiest most. Turn it round."),
+        (torch.softmax(-stds, 0), "A softmax of -s falls too slowly or too fast: the "
+         "law has no exponential in it."),
+        (torch.full((4,), 0.25), "All alike is right only where all the noise is."),
+    ):  # fmt: skip
+        if near(value, wrong):
+            raise Wrong(why)
+    if not near(value, right):
+        raise Wrong(
+            f"For s = {_short(stds)} yours gives {_short(value)}, expected "
+            f"{_short(right)}."
+        )
+
+
+def _own_two(M):
+    first = (M[1, 1] - M[0, 1]) / (M[0, 0] + M[1, 1] - 2 * M[0, 1])
+    first = first.clamp(0, 1)
+    return torch.stack([first, 1 - first])
+
+
+@exercise(_own_two, "and no weight is ever negative.")
+def two_sources(answer):
+    """Second moments M [2, 2] to the weights on the simplex that leave least, [2]."""
+    inside = torch.tensor([[1.0, 0.5], [0.5, 2.0]])
+    outside = torch.tensor([[1.0, 2.0], [2.0, 5.0]])
+    value = _pair(ask(answer, inside))
+    right = _own_two(inside)
+    if near(value, torch.tensor([2.0, 1.0]) / 3):
+        raise Wrong(
+            "Those are the inverse variances. The errors share something: M[0, 1] is "
+            "not zero, and it belongs in the formula."
+        )
+    if near(value, right.flip(0)):
+        raise Wrong("Turned round: the source with the *other's* smaller error wins.")
+    if not near(value.sum(), 1):
+        raise Wrong(f"Your weights add up to {float(value.sum()):.3g}, not to 1.")
+    if not near(value, right):
+        raise Wrong(
+            f"For M = [[1, 0.5], [0.5, 2]] yours gives {_short(value)}, expected "
+            f"{_short(right)}. Write lambda_1 as 1 - lambda_0, and set the derivative "
+            "of lambda^T M lambda to zero."
+        )
+    value = _pair(ask(answer, outside))
+    if (value < 0).any():
+        raise Wrong(
+            f"For M = [[1, 2], [2, 5]] yours gives {_short(value)}. A softmax has no "
+            "negative weights: keep lambda_0 between 0 and 1."
+        )
+    if not near(value, _own_two(outside)):
+        raise Wrong(
+            f"For M = [[1, 2], [2, 5]] yours gives {_short(value)}, expected 1, 0."
+        )
+
+
+def _pair(value) -> torch.Tensor:
+    if isinstance(value, tuple | list) and len(value) == 2:
+        value = torch.tensor([number(v) for v in value])
+    return tensor_like(value, torch.zeros(2), "a weight for each of two sources.")
+
+
+P = 10.0
+
+
+def _own_read(alpha, grads):
+    return log_sign(torch.softmax(alpha, dim=0)[None] @ grads, P)
+
+
+@exercise(_own_read, "the value is the old one, and alpha has a gradient.")
+def read(answer):
+    """(alpha [sources], grads [sources, coords]) to [2, coords], for a gradient."""
+    grads = torch.randn(3, 4, generator=stream(0, "read"))
+    grads[:, 3] = 0.0  # log 0
+    alpha = torch.tensor([0.0, 0.5, -0.5], requires_grad=True)
+    right = _own_read(alpha, grads)
+    value = _reads(answer, alpha, grads)
+    value = tensor_like(value, right, "log-magnitudes, then signs.")
+    if near(value.detach(), right.detach().flip(0)):
+        raise Wrong("The log-magnitudes come first, then the signs.")
+    if near(value.detach(), log_sign(grads.mean(0, keepdim=True), P)):
+        raise Wrong("You read the plain average. Weigh with softmax(alpha).")
+    if not near(value.detach(), right.detach()):
+        raise Wrong(
+            f"Yours begins with {_short(value[0, :3])}, expected "
+            f"{_short(right[0, :3])}."
+        )
+    if not value.requires_grad:
+        raise Wrong(
+            "The value is right, and no gradient reaches alpha: somewhere you leave "
+            "the graph, with .data, .detach(), .numpy() or torch.tensor(...). Trained "
+            "like this, lambda would stay at 1/K for ever."
+        )
+    slope = torch.autograd.grad(value.sum(), alpha)[0]
+    if not slope.isfinite().all():
+        raise Wrong(
+            "The gradient of alpha is nan: where the combined gradient is 0 you take "
+            "log 0, and 0 times infinity. Clamp from below before the logarithm."
+        )
+    if not near(slope, torch.autograd.grad(right.sum(), alpha)[0]):
+        raise Wrong(
+            f"The gradient of alpha is {_short(slope)}: part of it is lost on the way. "
+            "Does softmax(alpha) pass a .detach()?"
+        )
+
+
+def _reads(answer, alpha, grads):
+    """As ``ask``, but alpha keeps its place in the graph."""
+    if not callable(answer):
+        return ask(answer)
+    return ask(lambda grads: answer(alpha, grads), grads)
+
+
+def _short(values: torch.Tensor) -> str:
+    return ", ".join(f"{x:.3g}" for x in values.tolist())

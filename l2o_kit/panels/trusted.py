@@ -1,0 +1,61 @@
+"""Bars of trust: what each of K sources weighs, by one or several accounts.
+
+A bar is a thick line, so that its height is among the plotted numbers.
+"""
+
+import numpy as np
+
+from l2o_kit.plots import BLACK, GREEN, GREY, VERMILION
+
+# account: colour; a hatch would need patches, so each has a marker at its top too
+LOOKS = {
+    "shipped": (GREY, "s"),
+    "learned": (VERMILION, "o"),
+    "theory": (GREEN, "^"),
+    "guess": (GREY, "s"),
+    "inverse variances": (GREY, "s"),
+}
+WIDTH = 0.8  # of a source's place
+
+
+class Bars:
+    """Groups of bars on an axes: one group for each source, one bar per account."""
+
+    def __init__(self, ax, num_sources: int, accounts: tuple[str, ...]):
+        self.lines, self.tops = {}, {}
+        places = np.arange(num_sources)
+        step = WIDTH / len(accounts)
+        for j, name in enumerate(accounts):
+            colour, marker = LOOKS[name]
+            at = places + (j - (len(accounts) - 1) / 2) * step
+            self.lines[name] = [
+                ax.plot([x, x], [0, 0], color=colour, linewidth=48 * step / num_sources
+                        * 4, solid_capstyle="butt", alpha=0.75)[0] for x in at
+            ]  # fmt: skip
+            self.tops[name] = ax.plot(
+                at, np.zeros(num_sources), color=BLACK, linestyle="", marker=marker,
+                markersize=5, markerfacecolor=colour, label=name,
+            )[0]  # fmt: skip
+        ax.set(ylim=(0, 1.02), xlim=(-0.55, num_sources - 0.45), xticks=places,
+               xlabel="source k", ylabel="weight lambda_k")  # fmt: skip
+        ax.grid(axis="x", visible=False)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
+                  ncols=len(accounts), fontsize=10, handletextpad=0.2)  # fmt: skip
+
+    @property
+    def moving(self) -> list:
+        """The artists that ``set`` updates."""
+        bars = [line for lines in self.lines.values() for line in lines]
+        return [*bars, *self.tops.values()]
+
+    def set(self, name: str, weights):
+        """Give one account's weights [K]; None hides them below the axis."""
+        weights = np.full(len(self.lines[name]), -1.0) if weights is None else weights
+        for line, weight in zip(self.lines[name], weights, strict=True):
+            line.set_ydata([min(0.0, float(weight)), float(weight)])
+        self.tops[name].set_ydata(weights)
+
+
+def listed(weights) -> str:
+    """Weights in words: 0.75, 0.19, 0.05, 0.02."""
+    return ", ".join(f"{weight:.2f}" for weight in weights)

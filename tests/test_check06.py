@@ -1,0 +1,161 @@
+"""The checks of lessons 06 and 07: right answers, misconceptions by name, bad input."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from l2o_kit import check, data
+from l2o_kit.check.lesson07 import P, _own_read
+from l2o_kit.optimizer import LSTMOptimizer, log_sign
+
+
+def draws(y, rate, generator, *, low=1, high=10, exact=True, keep=False):
+    """Labels poisoned in another way than the kit's: a mask from sorted noise."""
+    noise = torch.rand(len(y), generator=generator)
+    chosen = noise.argsort().argsort() < round(rate * len(y)) if exact else noise < rate
+    shift = torch.randint(low, high, y.shape, generator=generator)
+    return torch.where(~chosen if keep and rate else chosen, (y + shift) % 10, y)
+
+
+def softmax_by_hand(alpha, grads):
+    weights = alpha.exp() / alpha.exp().sum()
+    return sum(w * g for w, g in zip(weights, grads, strict=True))
+
+
+def read_by_hand(alpha, grads, *, detach=(), clamp=True, flip=False):
+    weights = alpha.softmax(0)
+    d = (weights.detach() if "softmax" in detach else weights) @ grads
+    if "grads" in detach:
+        d = d.detach()
+    size = d.abs().clamp(min=math.exp(-P)) if clamp else d.abs()
+    logs = (size.log() / P).clamp(min=-1.0)
+    if "logs" in detach:
+        logs = logs.detach()
+    both = [logs, (math.exp(P) * d).clamp(-1, 1)]
+    return torch.stack(both[::-1] if flip else both)
+
+
+def two(M, *, clip=True, flip=False, shared=True):
+    off = M[0, 1] if shared else 0.0
+    first = float((M[1, 1] - off) / (M[0, 0] + M[1, 1] - 2 * off))
+    first = min(1.0, max(0.0, first)) if clip else first
+    pair = torch.tensor([first, 1 - first])
+    return pair.flip(0) if flip else pair
+
+
+RIGHT = {
+    "combined": [softmax_by_hand, lambda a, g: (a.softmax(0)[:, None] * g).sum(0)],
+    "left_over_noise": [lambda w, s: (w * s).norm(),
+                        lambda w, s: math.sqrt(sum((w * s).square().tolist()))],
+    "poisoned": [draws, data.poison],
+    "trust": [lambda s: (1 / s**2) / (1 / s**2).sum(),
+              lambda s: torch.softmax(-2 * s.log(), 0)],
+    "two_sources": [two, lambda M: two(M).tolist()],
+    "read": [read_by_hand, lambda a, g: log_sign(a.softmax(0)[None] @ g, 10.0)],
+}  # fmt: skip
+WRONG = [
+    ("combined", lambda a, g: a @ g, "alpha itself"),
+    ("combined", lambda a, g: a.exp() @ g, "does not add up to 1"),
+    ("combined", lambda a, g: g.mean(0), "plain average"),
+    ("combined", lambda a, g: g.sum(0), "plain sum"),
+    ("combined", lambda a, g: (g.softmax(0) * a[:, None]).sum(0), "of the gradients"),
+    ("combined", lambda a, g: (-a).softmax(0) @ g, "turned round"),
+    ("combined", lambda a, g: 2 * softmax_by_hand(a, g), "Yours gives"),
+    ("left_over_noise", lambda w, s: (w * s).sum(), "partly cancel"),
+    ("left_over_noise", lambda w, s: (w * s).square().sum(), "square root"),
+    ("left_over_noise", lambda w, s: (w * s**2).sum().sqrt(), "inside the square"),
+    ("left_over_noise", lambda w, s: (w * s**2).sum(), "root is missing"),
+    ("left_over_noise", lambda w, s: s.square().mean().sqrt(), "has no say"),
+    ("left_over_noise", lambda w, s: s.norm(), "has no say"),
+    ("left_over_noise", lambda w, s: 7.0, "yours gives 7"),
+    ("poisoned", partial(draws, low=0), "may be the old one"),
+    ("poisoned", partial(draws, keep=True), "keep what you should"),
+    ("poisoned", partial(draws, exact=False), "not a chance"),
+    ("poisoned", partial(draws, high=2), "one of 1 other classes"),
+    ("poisoned", lambda y, r, g: y, "share of 0.000 is wrong"),
+    ("poisoned", lambda y, r, g: draws(y, r, torch.Generator().manual_seed(0)),
+     "same labels"),
+    ("poisoned", lambda y, r, g: draws(y, r, torch.Generator().manual_seed(
+        int(torch.rand(1) * 1e9))), "same generator"),
+    ("poisoned", lambda y, r, g: y + 10 * (draws(y, r, g) != y), "a label of 1"),
+    ("poisoned", lambda y, r, g: (y + 1) % 10, "At rate 0 nothing"),
+    ("poisoned", lambda y, r, g: y.float(), "whole numbers"),
+    ("trust", lambda s: (1 / s) / (1 / s).sum(), "divide by the variance"),
+    ("trust", lambda s: 1 / s**2, "add up to 1"),
+    ("trust", lambda s: s**2 / (s**2).sum(), "noisiest"),
+    ("trust", lambda s: s / s.sum(), "noisiest"),
+    ("trust", lambda s: (-s).softmax(0), "no exponential"),
+    ("trust", lambda s: torch.full_like(s, 1 / len(s)), "All alike"),
+    ("trust", lambda s: torch.eye(len(s))[0], "yours gives 1, 0"),
+    ("two_sources", partial(two, shared=False), "inverse variances"),
+    ("two_sources", partial(two, flip=True), "Turned round"),
+    ("two_sources", partial(two, clip=False), "no negative weights"),
+    ("two_sources", lambda M: 2 * two(M), "add up to 2"),
+    ("two_sources", lambda M: torch.tensor([0.5, 0.5]), "set the derivative"),
+    ("two_sources", lambda M: two(M) if M[0, 1] < 1 else torch.tensor([0.5, 0.5]),
+     "expected 1, 0"),
+    ("two_sources", lambda M: torch.ones(3), "each of two sources"),
+    ("read", partial(read_by_hand, detach=("grads",)), "leave the graph"),
+    ("read", partial(read_by_hand, detach=("softmax",)), "leave the graph"),
+    ("read", partial(read_by_hand, detach=("logs",)), "part of it is lost"),
+    ("read", partial(read_by_hand, clamp=False), "log 0"),
+    ("read", partial(read_by_hand, flip=True), "come first"),
+    ("read", lambda a, g: log_sign(g.mean(0, keepdim=True)), "plain average"),
+    ("read", lambda a, g: a[:2, None] * g[:2], "Yours begins with"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "k"), [(name, k) for name, answers in RIGHT.items()
+                    for k in range(len(answers))])  # fmt: skip
+def test_right_answers_are_right(name, k, capsys):
+    answer = RIGHT[name][k]
+    assert getattr(check, name)(answer) is answer, capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("Right:")
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), WRONG, ids=range(len(WRONG)))
+def test_misconceptions_are_named(name, answer, words, capsys):
+    getattr(check, name)(answer)
+    out = capsys.readouterr().out
+    assert words in out and "kit's own" in out
+
+
+GARBAGE = (None, 7, lambda *a: None, lambda *a: "x", lambda *a: 1 / 0,
+           lambda: 1, lambda *a: torch.full((3, 3), float("nan")))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("k", range(len(GARBAGE)))
+def test_garbage_gets_the_kits_own(name, k, capsys):
+    own = getattr(check, name)(GARBAGE[k])
+    out = capsys.readouterr().out
+    assert "kit's own" in out and own is not GARBAGE[k]
+    assert getattr(check, name)(own) is own  # which is right
+
+
+def test_the_exercise_reads_what_the_optimizer_reads():
+    optimizer = LSTMOptimizer(combine="softmax", num_sources=3).double()
+    draw = torch.Generator().manual_seed(0)
+    grads = torch.randn(3, 5, generator=draw).double()
+    with torch.no_grad():
+        optimizer.alpha.copy_(torch.randn(3, generator=draw))
+        x, _ = optimizer.read(grads, optimizer.initial_state(5))
+        torch.testing.assert_close(x, _own_read(optimizer.alpha, grads))
+
+
+def test_no_gradient_reaches_alpha_through_detached_inputs():
+    """The trap of the extension's code; and that the kit's own trainer has it not."""
+    grads = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+    for read, reaches in (
+        (read_by_hand, True),
+        (partial(read_by_hand, detach=("grads",)), False),
+    ):
+        alpha = torch.zeros(3, requires_grad=True)
+        value = read(alpha, grads)
+        assert value.requires_grad == reaches
+        if reaches:
+            value.sum().backward()
+            assert alpha.grad.abs().max() > 1e-3
