@@ -28,6 +28,9 @@ order; each file opens with its equation:
     horizons      the digits network for 10,000 steps
     museum        what goes wrong in meta-training, and what cures it
     experiments   choices in meta-training, one changed at a time
+    cooperation   whom to trust, and what it gains, for many settings
+    teamwork      when cooperation helps: more sources, other ways to combine
+    interpretability  lambda over training, over seeds, beside the laws
     store         results that are too slow for a slider
     rules         six hand-designed update rules, a few lines each
     landscapes    quadratics whose every answer is known

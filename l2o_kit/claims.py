@@ -18,17 +18,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from l2o_kit import claims01, claims02, claims03, claims04, claims05
+from l2o_kit import (
+    claims00,
+    claims01,
+    claims02,
+    claims03,
+    claims04,
+    claims05,
+    claims06,
+    claims07,
+)
 from l2o_kit.baselines import SIX
-from l2o_kit.checkpoint import load
-from l2o_kit.evaluate import Comparison, compare, paired_ratio
-from l2o_kit.recipes import RECIPES
-from l2o_kit.store import STEPS, rivals
+from l2o_kit.store import STEPS
 
 NOT_TESTED = "not tested"
-JUDGED = {"quadratic": (1000, 200), "digits": (32, 8)}  # problems: in full, quickly
 
 
 @dataclass(frozen=True)
@@ -56,34 +59,6 @@ class Claim:
         return "fails" if low > self.threshold else "not decided"
 
 
-@functools.cache
-def _race(problem: str, objective: str, quick: bool, optimizer=None) -> Comparison:
-    """The learned optimizer (first) and the six rivals on the same fresh problems."""
-    learned = optimizer or load(problem)
-    rules = {"learned": learned}
-    rules |= {name: rivals(problem, objective)[name] for name in SIX}
-    batch = JUDGED[problem][quick]
-    return compare(
-        rules, RECIPES[problem].optimizee(), steps=STEPS, batch=batch, seed=1
-    )
-
-
-def _loss_ratio(problem, objective, first, last, quick, optimizer):
-    """Mean loss over the steps first..last, relative to the best of the six."""
-    curves = _race(problem, objective, quick, optimizer).curves
-    losses = {name: curve.mean_loss(first, last) for name, curve in curves.items()}
-    best = min(SIX, key=lambda name: float(losses[name].mean().nan_to_num(torch.inf)))
-    return *paired_ratio(losses["learned"], losses[best]), best
-
-
-def _error_ratio(problem, quick, optimizer):
-    """Held-out errors after the last step, relative to the best of the six."""
-    curves = _race(problem, "last", quick, optimizer).curves
-    errors = {name: 1 - curve.held_out_accuracy for name, curve in curves.items()}
-    best = min(SIX, key=lambda name: float(errors[name].mean()))
-    return *paired_ratio(errors["learned"], errors[best]), best
-
-
 def _claim(id, lesson, statement, source, threshold, measure, *arguments):
     return Claim(id, lesson, statement, source, threshold,
                  functools.partial(measure, *arguments))  # fmt: skip
@@ -91,6 +66,8 @@ def _claim(id, lesson, statement, source, threshold, measure, *arguments):
 
 PAPER, OWN = "Andrychowicz et al. 2016, figure 4", "design of the lesson"
 EXTENSION = "MikyLanfra, Learning-to-Optimize"
+LEMMA = "Aitken 1936, for least squares"
+LAW = "the inverse variances, within 0.08 in all"
 REST = ("sigmoid", 128, 1.0)  # of a place of lesson 05: as in training
 RELU = (20, 1, "relu", 128, 1.0)
 CLAIMS = {
@@ -98,30 +75,30 @@ CLAIMS = {
     for claim in (
         _claim("quadratic-wins", "00", "Quadratics: a lower mean loss over 100 steps "
                "than any of six tuned rivals", PAPER, 1.0,
-               _loss_ratio, "quadratic", "mean", 1, STEPS),
+               claims00.loss_ratio, "quadratic", "mean", 1, STEPS),
         _claim("digits-wins", "00", "Digits: a lower mean loss over 100 steps than any "
                "of six tuned rivals", PAPER, 1.0,
-               _loss_ratio, "digits", "mean", 1, STEPS),
+               claims00.loss_ratio, "digits", "mean", 1, STEPS),
         _claim("quadratic-mean", "00", "Quadratics: the mean loss over 100 steps is at "
                "most 0.75 times the best rival's", PAPER, 0.75,
-               _loss_ratio, "quadratic", "mean", 1, STEPS),
+               claims00.loss_ratio, "quadratic", "mean", 1, STEPS),
         _claim("quadratic-last", "00", "Quadratics: the loss at step 100 is at most "
                "0.4 times the best rival's, rivals tuned for the mean loss", PAPER, 0.4,
-               _loss_ratio, "quadratic", "mean", STEPS, STEPS),
+               claims00.loss_ratio, "quadratic", "mean", STEPS, STEPS),
         _claim("quadratic-last-tuned", "00", "Quadratics: the same, rivals tuned for "
                "the last ten steps", PAPER, 0.4,
-               _loss_ratio, "quadratic", "last", STEPS, STEPS),
+               claims00.loss_ratio, "quadratic", "last", STEPS, STEPS),
         _claim("digits-mean", "00", "Digits: the mean loss over 100 steps is at most "
                "0.5 times the best rival's", PAPER, 0.5,
-               _loss_ratio, "digits", "mean", 1, STEPS),
+               claims00.loss_ratio, "digits", "mean", 1, STEPS),
         _claim("digits-last", "00", "Digits: the mean loss over steps 91 to 100 is at "
                "most 0.8 times the best rival's, rivals tuned for the mean loss", PAPER,
-               0.8, _loss_ratio, "digits", "mean", STEPS - 9, STEPS),
+               0.8, claims00.loss_ratio, "digits", "mean", STEPS - 9, STEPS),
         _claim("digits-last-tuned", "00", "Digits: the same, rivals tuned for the last "
                "ten steps", PAPER, 0.8,
-               _loss_ratio, "digits", "last", STEPS - 9, STEPS),
+               claims00.loss_ratio, "digits", "last", STEPS - 9, STEPS),
         _claim("digits-errors", "00", "Digits: no more held-out errors after 100 steps "
-               "than the best rival", PAPER, 1.0, _error_ratio, "digits"),
+               "than the best rival", PAPER, 1.0, claims00.error_ratio, "digits"),
         _claim("limits", "01", "SGD, Momentum and NAG diverge within 1 % of the rate "
                "that theory names", "Lessard et al. 2016", 0.01,
                claims01.divergence_error),
@@ -195,6 +172,69 @@ CLAIMS = {
                claims05.far, "robust"),
         _claim("far-10000", "05", "The robust optimizer: its loss at step 10,000 is "
                "at most that at step 2,000", OWN, 1.0, claims05.rise),
+        _claim("team-softmax", "06", "Noise 0.5, 1, 2, 3, clean target: softmax ends "
+               "at most at 0.8 times the loss of source 0 alone", EXTENSION, 0.8,
+               claims06.choice, "ways to combine", "softmax"),
+        _claim("team-concat", "06", "The same for concat", EXTENSION, 0.8,
+               claims06.choice, "ways to combine", "concat"),
+        _claim("team-nine", "06", "Nine sources of noise 1, averaged: at most a fifth "
+               "of the loss of one", OWN, 0.2, claims06.choice, "noisy sources", "9"),
+        _claim("team-subsets", "06", "Three subsets of 60 digits: at most half the "
+               "loss on all data of one", EXTENSION, 0.5,
+               claims06.choice, "subsets", "3"),
+        _claim("team-activations", "06", "Tanh, ReLU and SiLU as sources beside the "
+               "sigmoid, lambda learned: a lower loss of the sigmoid network",
+               EXTENSION, 0.99, claims06.choice, "activations", "all, lambda"),
+        _claim("team-losses", "06", "Absolute and smooth losses as sources beside the "
+               "squared one, lambda learned: a lower squared loss", EXTENSION, 0.99,
+               claims06.choice, "losses", "all, lambda"),
+        *(
+            _claim(f"gain-{kind}", "06", f"{words}, clean target: with lambda learned "
+                   "at most half the loss of tuned Adam on the average", OWN, 0.5,
+                   claims06.gain, kind, "adam")
+            for kind, words in (("noise", "Noise 0.5, 1, 2, 3"),
+                                ("rotation", "Rotations 0, 20, 45"),
+                                ("poison", "Poison 0, 0.2, 0.5, 0.8"))
+        ),
+        _claim("trust-home", "07", "Noise 0.5, 1, 2, 3, no preprocessing: lambda is "
+               f"{LAW}", LEMMA, 0.08, claims07.home, "home", "quadratic"),
+        _claim("trust-home-log", "07", "The same with preprocessing", LEMMA, 0.08,
+               claims07.home, "home", "concurrent_noise"),
+        _claim("trust-live", "07", "The same after 100 meta-steps, as in the live "
+               "panel: within 0.15 in all", LEMMA, 0.15,
+               claims07.home, "live", "quadratic"),
+        _claim("trust-joint", "07", "The same where all weights were trained", LEMMA,
+               0.08, claims07.joint),
+        _claim("trust-random", "07", "Twenty random vectors of noise, no "
+               f"preprocessing: lambda is {LAW}", LEMMA, 0.08,
+               claims07.drawn, "quadratic"),
+        _claim("trust-random-log", "07", "The same with preprocessing", LEMMA, 0.08,
+               claims07.drawn, "concurrent_noise"),
+        *(
+            _claim(f"trust-{name}", "07", f"{words}: lambda is what the general law "
+                   "says, within 0.08 in all", LEMMA, 0.08, claims07.case, *case)
+            for name, words, case in (
+                ("copies", "Three sources share an error of size 2",
+                 ("three copies", 2.0)),
+                ("unequal", "All share an error, of sizes 0.5 to 2 (on the boundary)",
+                 ("unequal copies", 2.0)),
+                ("biased", "One source has a bias of 2", ("one biased", 2.0)),
+                ("all-biased", "All are biased, by 0.5 to 2 (on the boundary)",
+                 ("all biased", 2.0)),
+            )
+        ),
+        _claim("trust-target", "07", "Noise 0.01 to 0.4, judged on source 0: lambda_0 "
+               "above 0.95", EXTENSION, 0.05, claims07.lacks, "noise_source0"),
+        _claim("trust-noisiest", "07", "Noise 3, 2, 1, 0.5, judged on source 0, the "
+               "noisiest: lambda_0 above 0.95", EXTENSION, 0.05,
+               claims07.lacks, "noisiest_source0"),
+        _claim("trust-order", "07", "Sizes a factor of 2 apart, shuffled: lambda falls "
+               "with the noise in 20 of 20 runs", OWN, 0.0, claims07.disorder),
+        _claim("trust-upright", "07", "Rotations 0, 20, 45, upright first or last: its "
+               "lambda is the largest in 20 of 20 runs", EXTENSION, 0.0,
+               claims07.upright),
+        _claim("trust-poison", "07", "Poison 0, 0.2, 0.5, 0.8: lambda falls with the "
+               "rate in 10 of 10 seeds", EXTENSION, 0.0, claims07.falls, "poison"),
     )
 }  # fmt: skip
 
@@ -227,7 +267,10 @@ def report() -> str:
         "tuned for just that (16 networks, 32 of the diabetes network). Lesson 05: the "
         "same against Adam, tuned at each place, on 16 networks; and a loss over an "
         "earlier one. "
-        "Intervals are paired 95 % bootstraps.", "",
+        "Lesson 06: ratios of clean losses; three seeds, their median and extremes, "
+        "or 64 quadratics, 8 networks. Lesson 07: distances to theory, 1 - lambda_0, "
+        "or how many runs are out of order; the median of all runs, and the extremes. "
+        "All other intervals are paired 95 % bootstraps.", "",
         f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
         "float32, CPU.", "",
         "| id | claim | measured | 95 % interval | against | verdict | source |",

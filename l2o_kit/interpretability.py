@@ -78,21 +78,29 @@ def random_stds(seed: int) -> tuple:
     return tuple((0.1 * 40**uniform).tolist())
 
 
-def lambda_of_noise(stds: tuple, seed: int, frozen: str = "quadratic") -> np.ndarray:
+def lambda_of_noise(stds: tuple, seed: int, frozen: str = "quadratic", **training):
     """What a frozen LSTM learns with these sizes, clean target: [K]."""
     kind = KINDS["noise"]
     optimizer = trusting(frozen, len(stds))
     learn_lambda(optimizer, kind.make(stds), seed=seed, on_step=lambda log: None,
-                 **kind.training)  # fmt: skip
+                 **kind.training | training)  # fmt: skip
     return optimizer.lambdas.numpy()
 
 
 FROZEN = ("quadratic", "concurrent_noise")  # without preprocessing, and with it
+HOME, HOME_SEEDS, LIVE = (0.5, 1.0, 2.0, 3.0), 5, {"meta_steps": 100}
 
 
 def build_drawn() -> dict:
-    """shuffled [seed, K], and random [frozen, seed, K]: what was learned."""
+    """What was learned: home [frozen, seed, K], live [seed, K] after half the training,
+    shuffled [seed, K], random [frozen, seed, K].
+    """
+    seeds = range(HOME_SEEDS)
     return {
+        "home": np.stack(
+            [[lambda_of_noise(HOME, k, name) for k in seeds] for name in FROZEN]
+        ),
+        "live": np.stack([lambda_of_noise(HOME, k, **LIVE) for k in seeds]),
         "shuffled": np.stack(
             [lambda_of_noise(shuffled(k), k) for k in range(SHUFFLES)]
         ),

@@ -16,18 +16,19 @@ ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
 ORDER = """
     downloads data plots lstm inputs optimizees variations sources concurrent theory
-    optimizer arguments engine imitation checkpoint log resume trainer trust evaluate
-    baselines diagnosis recipes elsewhere networks generalization horizons museum
-    experiments cooperation teamwork interpretability store rules landscapes estimators
-    claims01 claims02 claims03 claims04 claims05 claims06 claims07 claims check.machine
-    check.answers check.lesson00 check.lesson01 check.lesson02 check.lesson03
-    check.lesson04 check.lesson05 check.lesson06 check.lesson07 check panels.guess
-    panels.sweep panels.base panels.slow panels.race panels.landscape
-    panels.laboratory panels.unrolled panels.preprocessing panels.gates panels.minute
-    panels.opened panels.away panels.networks panels.breakeven panels.generalize
-    panels.horizon panels.failures panels.choices panels.trusted panels.spoilt
-    panels.subsets panels.together panels.livetrust panels.broken panels.paths panels
-    panels.strips
+    optimizer arguments engine imitation checkpoint log resume trainer trust
+    evaluate baselines diagnosis recipes elsewhere networks generalization horizons
+    museum experiments cooperation teamwork interpretability store rules landscapes
+    estimators claims00 claims01 claims02 claims03 claims04 claims05 claims06
+    claims07 claims check.machine check.answers check.lesson00 check.lesson01
+    check.lesson02 check.lesson03 check.lesson04 check.lesson05 check.lesson06
+    check.lesson07 check panels.guess panels.sweep panels.base panels.slow
+    panels.race panels.landscape panels.laboratory panels.unrolled
+    panels.preprocessing panels.gates panels.minute panels.opened panels.away
+    panels.networks panels.breakeven panels.generalize panels.horizon
+    panels.failures panels.choices panels.trusted panels.gains panels.spoilt
+    panels.subsets panels.drawing panels.together panels.livetrust panels.broken
+    panels.paths panels panels.strips
 """
 FLOORS = ORDER.split()
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))

@@ -91,8 +91,8 @@ def poisoned(answer):
                     "change.")  # fmt: skip
     if near(found, 0.4, tolerance=0.05) and found != 0.4:
         raise Wrong(
-            f"At rate 0.4 a share of {found:.4f} is wrong: nearly. The rate is a share, "
-            "not a chance: choose just round(rate * n) of them."
+            f"At rate 0.4 a share of {found:.4f} is wrong: nearly. The rate is a "
+            "share, not a chance: choose just round(rate * n) of them."
         )
     if found != 0.4:
         raise Wrong(f"At rate 0.4 a share of {found:.3f} is wrong, expected 0.4.")

@@ -5,6 +5,7 @@ from l2o_kit.panels.base import Panel
 from l2o_kit.panels.breakeven import BreakEven
 from l2o_kit.panels.broken import BrokenLaw
 from l2o_kit.panels.choices import Choices
+from l2o_kit.panels.drawing import concurrent_picture
 from l2o_kit.panels.failures import Museum
 from l2o_kit.panels.gates import Gates
 from l2o_kit.panels.generalize import Generalize, Map
@@ -35,5 +36,6 @@ __all__ = [
     "Guess",
     "Panel",
     "RunPanel",
+    "concurrent_picture",
     *(kind.__name__ for kind in ALL),
 ]

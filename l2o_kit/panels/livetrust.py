@@ -112,7 +112,7 @@ class LiveTrust(RunPanel):
             done = (log.seconds[-1] / budget[0] if budget[0]
                     else len(log.seconds) / budget[1])  # fmt: skip
             job.step_or_interrupt(min(1.0, done))
-            if len(path) % 4 == 0:
+            if len(path) % 8 == 0:
                 self.show(state | self.result_of(amounts, path, log, ended=False))
 
         try:

@@ -13,9 +13,9 @@ import torch
 
 from l2o_kit import data
 from l2o_kit.panels.base import Panel
+from l2o_kit.panels.gains import mean_interval, ratio_of
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks
-from l2o_kit.panels.spoilt import _mean_band, _ratio
 from l2o_kit.plots import BLUE, GREY, new_figure, style
 from l2o_kit.store import stored
 from l2o_kit.teamwork import GRID
@@ -56,8 +56,8 @@ class Subsets(Panel):
         here = GRID["count"].index(state["sources"])
         return {**state, "here": here, "losses": losses,
                 "counts": counts(state["size"], state["concentration"]),
-                "gain": _ratio(losses["average"][here], losses["average"][0]),
-                "adam": _ratio(losses["average"][here], losses["adam"][here]),
+                "gain": ratio_of(losses["average"][here], losses["average"][0]),
+                "adam": ratio_of(losses["average"][here], losses["adam"][here]),
                 "lr": rows["lr"][here, size, even]}  # fmt: skip
 
     def make_figure(self):
@@ -99,7 +99,7 @@ class Subsets(Panel):
                 top = 0.85 * count / tallest if there else 0.0
                 bar.set_ydata([-k - 0.4, -k - 0.4 + top])
         for name, losses in result["losses"].items():
-            means, low, high = np.array([_mean_band(each) for each in losses]).T
+            means, low, high = np.array([mean_interval(each) for each in losses]).T
             self.lines[name].set_ydata(means.clip(LOW / 2, 2 * HIGH))
             for span, *ends in zip(self.spans[name], low, high, strict=True):
                 span.set_ydata(np.clip(ends, LOW / 2, 2 * HIGH))

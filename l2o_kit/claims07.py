@@ -1,0 +1,106 @@
+"""What lesson 07 claims: lambda is what statistics says, and in which order it falls.
+
+Each function gives (number, low, high, against), as every measurement of ``claims.py``
+does: the median over runs, the smallest and the largest. ``control`` measures an
+optimizer that has learned nothing, all lambda 1 / K. Quickly, what is stored is read;
+in full it is computed anew.
+"""
+
+import numpy as np
+
+from l2o_kit import store
+from l2o_kit.checkpoint import load
+from l2o_kit.interpretability import (
+    CASES,
+    FROZEN,
+    HOME,
+    PATHS,
+    RANDOM,
+    SHUFFLES,
+    STRENGTHS,
+    moments,
+    random_stds,
+    shuffled,
+)
+from l2o_kit.theory import best_weights, inverse_variance
+
+
+def _rows(name: str, quick: bool) -> dict:
+    return store.stored(name) if quick else store.BUILDERS[name]()
+
+
+def _errors(lambdas, theory, control) -> tuple:
+    """sum |lambda - theory| of each run: median, smallest, largest."""
+    lambdas = np.full_like(lambdas, 1 / lambdas.shape[-1]) if control else lambdas
+    each = np.abs(lambdas - theory).sum(-1)
+    return float(np.median(each)), float(each.min()), float(each.max()), "theory"
+
+
+def home(key: str, frozen: str, quick: bool, control: bool | None = None):
+    """Noise 0.5, 1, 2, 3; key "home", or "live" after half the training."""
+    lambdas = _rows("drawn", quick)[key]
+    lambdas = lambdas if key == "live" else lambdas[FROZEN.index(frozen)]
+    return _errors(lambdas, inverse_variance(HOME), control)
+
+
+def drawn(frozen: str, quick: bool, control: bool | None = None):
+    """Twenty random vectors of noise."""
+    theory = np.stack([inverse_variance(random_stds(k)) for k in range(RANDOM)])
+    lambdas = _rows("drawn", quick)["random"][FROZEN.index(frozen)]
+    return _errors(lambdas, theory, control)
+
+
+def joint(quick: bool, control: bool | None = None):
+    """The shipped optimizer of which all weights were trained."""
+    lambdas = load("concurrent_noise").lambdas.numpy()[None]
+    return _errors(lambdas, inverse_variance(HOME), control)
+
+
+def case(name: str, c: float, quick: bool, control: bool | None = None):
+    """Shared errors, biases, against the general law."""
+    lambdas = _rows("cases", quick)["lambdas"]
+    lambdas = lambdas[list(CASES).index(name), STRENGTHS.index(c)]
+    return _errors(lambdas, best_weights(moments(name, c)), control)
+
+
+def lacks(name: str, quick: bool, control: bool | None = None):
+    """1 - lambda_0 at the end of a path of lesson 07."""
+    last = _rows(f"paths_{name}", quick)["lambdas"][:, -1]
+    each = 1 - (np.full_like(last, 1 / last.shape[1]) if control else last)[:, 0]
+    return float(np.median(each)), float(each.min()), float(each.max()), "1"
+
+
+def _count(wrong) -> tuple:
+    count = float(sum(wrong))
+    return count, count, count, "none"
+
+
+def disorder(quick: bool, control: bool | None = None):
+    """In how many shuffled runs lambda does not fall with the noise."""
+    lambdas = _rows("drawn", quick)["shuffled"]
+    lambdas = np.full_like(lambdas, 0.25) if control else lambdas
+    return _count([_disordered(lambdas[k], shuffled(k)) for k in range(SHUFFLES)])
+
+
+def falls(name: str, quick: bool, control: bool | None = None):
+    """In how many seeds of a path lambda does not fall with the amount."""
+    last = _rows(f"paths_{name}", quick)["lambdas"][:, -1]
+    last = np.full_like(last, 1 / last.shape[1]) if control else last
+    return _count([_disordered(each, PATHS[name].amounts) for each in last])
+
+
+def upright(quick: bool, control: bool | None = None):
+    """In how many of twenty runs the upright source has not the largest lambda."""
+    wrong = []
+    for name in ("rotation_first", "rotation_last"):
+        last = _rows(f"paths_{name}", quick)["lambdas"][:, -1]
+        last = np.full_like(last, 1 / last.shape[1]) if control else last
+        here = PATHS[name].amounts.index(0)
+        others = np.delete(last, here, axis=1)
+        wrong += list(last[:, here] <= others.max(1))
+    return _count(wrong)
+
+
+def _disordered(lambdas, amounts) -> bool:
+    """Whether lambda, from the smallest amount to the largest, fails to fall."""
+    return bool((np.diff(lambdas[np.argsort(amounts)]) >= 0).any())
