@@ -196,6 +196,9 @@ CLAIMS = {
                                 ("rotation", "Rotations 0, 20, 45"),
                                 ("poison", "Poison 0, 0.2, 0.5, 0.8"))
         ),
+        _claim("gain-second", "06", "Rotations 20, 20, 180: lambda learned with second "
+               "derivatives leads to a lower loss than without", OWN, 0.99,
+               claims06.second),
         _claim("trust-home", "07", "Noise 0.5, 1, 2, 3, no preprocessing: lambda is "
                f"{LAW}", LEMMA, 0.08, claims07.home, "home", "quadratic"),
         _claim("trust-home-log", "07", "The same with preprocessing", LEMMA, 0.08,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from l2o_kit import store
-from l2o_kit.cooperation import KINDS, end, settings
+from l2o_kit.cooperation import KINDS, build_conflict, end, settings
 from l2o_kit.cooperation import row as cooperate
 from l2o_kit.evaluate import paired_ratio
 from l2o_kit.teamwork import SEEDS, choices, outcome
@@ -58,3 +58,14 @@ def gain(name: str, rule: str, quick: bool, control: bool | None = None):
         ours = end(untrained, kind.make(kind.home), kind.judged_on)
     ratio = paired_ratio(torch.from_numpy(ours), torch.from_numpy(rows[rule]))
     return *ratio, {"adam": "Adam"}.get(rule, rule)
+
+
+def second(quick: bool, control: bool | None = None):
+    """In conflict: the loss with second derivatives over that without; seeds' extremes.
+
+    The control has no second derivatives either.
+    """
+    rows = store.stored("conflict") if quick else build_conflict()
+    without, with_them = rows["losses"].mean(2)
+    ratios = (without if control else with_them) / without
+    return np.median(ratios).item(), ratios.min().item(), ratios.max().item(), "without"

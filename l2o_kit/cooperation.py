@@ -131,3 +131,33 @@ def build(name: str) -> dict:
         [end(shipped, kind.make(amounts), kind.judged_on) for amounts in orders]
     )
     return arrays
+
+
+# Sources that contradict each other
+
+CONFLICT, CONFLICT_SEEDS = (20, 20, 180), 3
+CONFLICT_TRAINING = {"meta_steps": 40}
+
+
+def in_conflict(seed: int, second: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Lambda [K] and losses [problem], learned with second derivatives or without.
+
+    Two sources are turned by 20 degrees, one is upside down. Without second derivatives
+    the gradients of the sources count as given: that today's update changes what they
+    will be tomorrow, and whether they then agree, is not seen.
+    """
+    kind = KINDS["rotation"]
+    optimizer, _ = learned(kind, CONFLICT, seed=seed, second_derivatives=second,
+                           **CONFLICT_TRAINING)  # fmt: skip
+    losses = end(optimizer, kind.make(CONFLICT), kind.judged_on, seed=1 + seed)
+    return optimizer.lambdas.numpy(), losses
+
+
+def build_conflict() -> dict:
+    """lambdas and losses [without, with][seed, ...]."""
+    runs = [[in_conflict(seed, second) for seed in range(CONFLICT_SEEDS)]
+            for second in (False, True)]  # fmt: skip
+    return {
+        name: np.array([[run[k] for run in each] for each in runs])
+        for k, name in enumerate(("lambdas", "losses"))
+    }

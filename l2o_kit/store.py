@@ -15,6 +15,7 @@ Every file has a builder here, and a test recomputes random entries of it.
     horizons        lesson 05: up to 10,000 steps
     experiments     lesson 05: discounts, horizons, rates of phi
     cooperation_KIND  lesson 06: lambda and losses for many settings of three sources
+    conflict        lesson 06: lambda with and without second derivatives
     subsets         lesson 06: numbers, sizes, class concentrations of subsets
     teamwork        lesson 06: one choice changed at a time
     paths_NAME      lesson 07: lambda after every meta-step, many seeds
@@ -193,6 +194,7 @@ BUILDERS: dict[str, Callable[[], dict]] = {
         f"paths_{name}": functools.partial(interpretability.build_path, name)
         for name in interpretability.PATHS
     },
+    "conflict": cooperation.build_conflict,
     "subsets": teamwork.build_subsets,
     "teamwork": teamwork.build,
     "drawn": interpretability.build_drawn,

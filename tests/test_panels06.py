@@ -123,6 +123,18 @@ def test_a_random_case_and_a_random_vector_of_noise():
     assert sorted(stds) == list(interpretability.FACTOR_OF_TWO)
 
 
+def test_a_random_run_in_conflict():
+    rows, draw = stored("conflict"), np.random.default_rng()
+    seed = int(draw.integers(cooperation.CONFLICT_SEEDS))
+    lambdas, losses = cooperation.in_conflict(seed, False)
+    np.testing.assert_allclose(lambdas, rows["lambdas"][0, seed], atol=0.02)
+    np.testing.assert_allclose(losses, rows["losses"][0, seed], rtol=0.1)
+    rule = weighing("digits", rows["lambdas"][1, seed])
+    again = cooperation.end(rule, KINDS["rotation"].make(cooperation.CONFLICT), 8,
+                            seed=1 + seed)  # fmt: skip
+    np.testing.assert_allclose(again, rows["losses"][1, seed], rtol=0.1)
+
+
 def test_a_random_row_of_teamwork_and_of_the_subsets():
     """Of those that need no training."""
     rows, draw = stored("teamwork"), np.random.default_rng()

@@ -11,7 +11,7 @@ from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.sources import Noise
 from l2o_kit.theory import inverse_variance
-from l2o_kit.trust import learn_lambda, trusting
+from l2o_kit.trust import learn_lambda, trusting, weighing
 
 LINE = Quadratic(10, theta_true=True)
 
@@ -60,3 +60,25 @@ def test_without_a_softmax_there_is_no_lambda():
     concurrent = Concurrent(LINE, [Noise(1.0), Noise(2.0)])
     with pytest.raises(ValueError, match="'concat' has no lambda"):
         learn_lambda(LSTMOptimizer(num_sources=2), concurrent, meta_steps=1, batch=1)
+
+
+@pytest.mark.parametrize("name", ["concurrent_rotation", "concurrent_poison"])
+def test_recipes_of_lambda_alone_leave_the_lstm_as_it_was(name):
+    start, made = load("digits").state_dict(), load(name).state_dict()
+    for key, weight in start.items():
+        assert torch.equal(weight, made[key]), key
+    assert set(made) - set(start) == {"alpha"}
+    assert made["alpha"].abs().max() > 0.5
+
+
+def test_weighing_gives_just_these_lambdas_and_refuses_others():
+    optimizer = weighing("quadratic", [0.75, 0.0, 0.25])
+    np.testing.assert_allclose(optimizer.lambdas, [0.75, 0, 0.25], atol=1e-6)
+    concurrent = Concurrent(LINE, [Noise(0.5), Noise(2.0), Noise(0.1)], "clean")
+    one = Concurrent(LINE, [Noise(0.5)], "clean")
+    alone = optimize(weighing("quadratic", [1.0, 0, 0]), concurrent, steps=5, batch=3)
+    shipped = optimize(load("quadratic"), one, steps=5, batch=3)
+    torch.testing.assert_close(alone.losses, shipped.losses, rtol=1e-4, atol=1e-4)
+    for wrong in ([0.5, 0.6], [1.5, -0.5]):
+        with pytest.raises(ValueError, match="not be negative, and add up to 1"):
+            weighing("quadratic", wrong)

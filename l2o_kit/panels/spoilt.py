@@ -73,7 +73,7 @@ class Rotated(Spoilt):
         {"source 0": 0, "source 1": 20, "source 2": 45},
         {"source 0": 180, "source 1": 90, "source 2": 20},
     )
-    low, high = 0.003, 30.0
+    low, high = 0.01, 40.0
 
     def make_left(self, ax):
         """A row of digits for each source."""

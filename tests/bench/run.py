@@ -17,7 +17,7 @@ from l2o_kit.checkpoint import PRETRAINED
 from l2o_kit.data import stream
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import Trainer
-from tests.bench import engine, growth, minute, slider, stop
+from tests.bench import engine, growth, minute, slider, stop, trust
 
 ROOT = Path(__file__).parents[2]
 HORIZON, UNROLL, BATCH, PAIRS = 100, 20, 128, 5
@@ -102,8 +102,8 @@ def main():
         f"torch {torch.__version__.split('+')[0]}."
     )
     head = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "", machine]
-    parts = [engine.tables, growth.lines, minute.lines, meta_training, stop.lines,
-             slider.lines, checkpoints]  # fmt: skip
+    parts = [engine.tables, growth.lines, minute.lines, meta_training, trust.lines,
+             stop.lines, slider.lines, checkpoints]  # fmt: skip
     texts = ["\n".join(head)]
     for part in parts:
         texts.append("\n".join(part()))
