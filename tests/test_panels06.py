@@ -27,8 +27,14 @@ from l2o_kit.panels import (
     Together,
 )
 from l2o_kit.panels.broken import copies_question
+from l2o_kit.panels.gains import RULES
 from l2o_kit.panels.paths import target_question
-from l2o_kit.panels.spoilt import DIGITS, noise_question, turned_question
+from l2o_kit.panels.spoilt import (
+    DIGITS,
+    noise_question,
+    poison_question,
+    turned_question,
+)
 from l2o_kit.panels.subsets import counts, subsets_question
 from l2o_kit.panels.together import combine_question
 from l2o_kit.store import stored
@@ -83,11 +89,9 @@ def test_a_random_order_of_the_shipped_optimizer(name):
     panel = PANELS[name]()
     for control, amount in zip(panel.controls.values(), orders[k], strict=True):
         control.value = amount
-    at = panel.dots[list(panel.result["losses"]).index("shipped")]
-    shown = dict(zip(("anew", "shipped"), panel.dots, strict=False))["shipped"]
-    assert at is not None and shown.get_xdata()[0] == pytest.approx(
-        float(np.clip(found.mean(), panel.low / 2, 2 * panel.high)), rel=0.05
-    )
+    shown = panel.dots[list(RULES).index("shipped")].get_xdata()[0]
+    expected = np.clip(found.mean(), panel.low / 2, 2 * panel.high)
+    assert shown == pytest.approx(float(expected), rel=0.05)
 
 
 def test_a_random_path_begins_anew_as_stored():
@@ -225,7 +229,7 @@ def test_moments_are_those_of_the_errors_that_are_drawn(case):
     target = problem.views[0] if "source 0" in case else problem.clean
     errors = torch.stack([view.y - target.y for view in problem.views]).flatten(1)
     M = (errors @ errors.T / errors.shape[1]).numpy()
-    np.testing.assert_allclose(M, moments(case, 2.0), atol=0.05)
+    np.testing.assert_allclose(M, moments(case, 2.0), atol=0.15)
 
 
 # Live
@@ -290,6 +294,8 @@ def test_questions_are_answered_by_what_is_stored():
     )
     first = float(load("concurrent_rotation").lambdas[0])
     assert ("Nearly all" in turned_question().measured()) == (first > 0.85)
+    halves = stored("cooperation_poison")["average"][30].mean()
+    assert poison_question().measured() == pytest.approx(halves)
     losses = stored("subsets")["average"][:, 1, 1].mean(1)
     assert subsets_question().measured() == pytest.approx(losses[0] / losses[2])
     losses = np.median(stored("teamwork")["ways to combine"][..., 0], axis=1)

@@ -61,7 +61,7 @@ class BrokenLaw(Panel):
         """A table of M, shaded; the bars."""
         figure, (left, right) = new_figure(10.0, 3.9, columns=2)
         left.grid(False)
-        self.image = left.imshow(np.zeros((4, 4)), cmap="Greens", vmin=0, vmax=40)
+        self.image = left.imshow(np.zeros((4, 4)), cmap="Greens")
         self.entries = [left.text(j, k, "", ha="center", va="center", color=BLACK)
                         for k in range(4) for j in range(4)]  # fmt: skip
         left.set(xticks=range(4), yticks=range(4), xlabel="source", ylabel="source")
@@ -71,7 +71,8 @@ class BrokenLaw(Panel):
 
     def draw(self, result):
         """M and the bars."""
-        self.image.set_data(np.abs(result["M"]))
+        shade = np.abs(result["M"])
+        self.image.set(data=shade, clim=(0, max(1.0, 2 * shade.max())))
         for text, value in zip(self.entries, result["M"].ravel(), strict=True):
             text.set_text(f"{value:.3g}")
         self.bars.set("inverse variances", result["inverse"])

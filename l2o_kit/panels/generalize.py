@@ -84,7 +84,7 @@ class Generalize(Panel):
         figure, (left, right) = new_figure(10.0, 4.0, columns=2)
         left.axvspan(0, 100, color=SKY, alpha=0.18, linewidth=0)
         left.text(97, 1.3 * LOW, "trained for", ha="right", color=GREY)
-        self.lines = {name: left.plot(CENTRES, CENTRES, **_look(name))[0]
+        self.lines = {name: left.plot(CENTRES, CENTRES, **look(name))[0]
                       for name in NAMES}  # fmt: skip
         left.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, HORIZONS[-1]),
                  xlabel="step t", ylabel="training loss f(theta_t)")  # fmt: skip
@@ -97,7 +97,7 @@ class Generalize(Panel):
                     if value in TRAINED[who].get(name, (HOME.get(name),)):
                         right.add_patch(Rectangle(
                             (k - 0.45, -row - 0.34 + shift), 0.9, 0.34, linewidth=0,
-                            color=_look(who)["color"], alpha=0.3 if shift else 0.15,
+                            color=look(who)["color"], alpha=0.3 if shift else 0.15,
                         ))  # fmt: skip
                 right.text(k, -row + 0.1, _written(value), ha="center", fontsize=9)
             (dot,) = right.plot([0], [-row - 0.14], marker="X", color=BLACK,
@@ -243,7 +243,8 @@ def stored_places(rule: str) -> dict:
     return {k: v for k, v in stored(f"places_{rule}").items() if k != "provenance"}
 
 
-def _look(name: str) -> dict:
+def look(name: str) -> dict:
+    """How the curve of plain, robust or Adam is drawn."""
     return look_of(NAMES[name], list(NAMES).index(name)) | {"label": name}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from l2o_kit.horizons import JUDGED_ON, LONGEST, MARKS, TUNED_FOR
 from l2o_kit.panels.base import Panel
-from l2o_kit.panels.generalize import NAMES, _look
+from l2o_kit.panels.generalize import NAMES, look
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks, size
 from l2o_kit.plots import GREY, SKY, new_figure
@@ -46,7 +46,7 @@ class Horizon(Panel):
         figure, (ax,) = new_figure(8.0, 4.2)
         ax.axvspan(1, 100, color=SKY, alpha=0.18, linewidth=0)
         ax.text(90, 2 * LOW, "plain was trained for", ha="right", color=GREY)
-        self.lines = {name: ax.plot(MARKS, MARKS, **_look(name))[0] for name in NAMES}
+        self.lines = {name: ax.plot(MARKS, MARKS, **look(name))[0] for name in NAMES}
         for line in self.lines.values():
             line.set_marker("")
         self.bands = {}

@@ -4,9 +4,11 @@ import numpy as np
 import torch
 
 from l2o_kit import data
+from l2o_kit.cooperation import KINDS, settings
 from l2o_kit.panels.gains import Spoilt, shipped
 from l2o_kit.panels.guess import Guess
 from l2o_kit.plots import BLACK, VERMILION, source_style
+from l2o_kit.store import stored
 from l2o_kit.theory import inverse_variance
 
 CLOUD = 40  # gradients of each source
@@ -164,4 +166,21 @@ def noise_question() -> Guess:
         truth=lambda: float(shipped("noise")[0]),
         because="More than half to one of four; and still not all. Why just this much "
         "is lesson 07.",
+    )  # fmt: skip
+
+
+def poison_question() -> Guess:
+    """Before the panel opens: what is learned from labels half of which are wrong?"""
+
+    def truth():
+        here = settings(KINDS["poison"]).index((0.5,) * 4)
+        return float(stored("cooperation_poison")["average"][here].mean())
+
+    return Guess(
+        "In all four sources half of the labels are wrong. Untrained, the network has "
+        "a clean loss of 2.3; with right labels it comes to 0.04. Where does the plain "
+        "average of the four come to?",
+        truth=truth,
+        because="The wrong labels are spread over nine classes, so that the right one "
+        "is still the most frequent by far.",
     )  # fmt: skip
