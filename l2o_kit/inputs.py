@@ -91,6 +91,13 @@ def check_loss(network):
 
 def _check_classes(y, outputs, where: str):
     """Class numbers, as cross-entropy wants them."""
+    if outputs.ndim < 2:
+        raise ValueError(
+            f"the outputs for {len(outputs)} examples have shape "
+            f"{list(outputs.shape)}, and cross-entropy wants a row of classes for each "
+            "example, [examples, classes]. For one number each, use "
+            "loss=F.binary_cross_entropy_with_logits or F.mse_loss."
+        )
     count = outputs.shape[1]
     if y.is_floating_point() and y.ndim == 1:
         raise ValueError(

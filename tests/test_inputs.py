@@ -29,6 +29,8 @@ def with_layer(layer):
         (lambda: Network(mlp([4, 2]), X, Y.float()), r"y is torch.float32, and cross-"
          r"entropy wants class numbers. Use y.long\(\)"),
         (lambda: Network(mlp([4, 2]), X, 0 * Y), "one class only, 0"),
+        (lambda: Network(nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)), X, Y),
+         r"for 2 examples have shape \[2\], and cross-entropy wants a row"),
         (lambda: Network(mlp([4, 2]), PICTURES.flatten(1), Y), r"X is torch.uint8.*"
          r"Use X.float\(\), pictures X.float\(\) / 255"),
         (lambda: Network(mlp([4, 2]), PICTURES.float(), Y), r"X.flatten\(1\) makes"),
