@@ -237,7 +237,9 @@ CLAIMS = {
                "lambda is the largest in 20 of 20 runs", EXTENSION, 0.0,
                claims07.upright),
         _claim("trust-poison", "07", "Poison 0, 0.2, 0.5, 0.8: lambda falls with the "
-               "rate in 10 of 10 seeds", EXTENSION, 0.0, claims07.falls, "poison"),
+               "rate in 10 of 10 seeds", EXTENSION, 0.0, claims07.falls, "poison", 4),
+        _claim("trust-poison-three", "07", "The same among 0, 0.2 and 0.5", OWN, 0.0,
+               claims07.falls, "poison", 3),
     )
 }  # fmt: skip
 

@@ -82,11 +82,11 @@ def disorder(quick: bool, control: bool | None = None):
     return _count([_disordered(lambdas[k], shuffled(k)) for k in range(SHUFFLES)])
 
 
-def falls(name: str, quick: bool, control: bool | None = None):
-    """In how many seeds of a path lambda does not fall with the amount."""
-    last = _rows(f"paths_{name}", quick)["lambdas"][:, -1]
-    last = np.full_like(last, 1 / last.shape[1]) if control else last
-    return _count([_disordered(each, PATHS[name].amounts) for each in last])
+def falls(name: str, sources: int, quick: bool, control: bool | None = None):
+    """In how many seeds lambda does not fall with the amount, of the first sources."""
+    last = _rows(f"paths_{name}", quick)["lambdas"][:, -1, :sources]
+    last = np.full_like(last, 1 / sources) if control else last
+    return _count([_disordered(each, PATHS[name].amounts[:sources]) for each in last])
 
 
 def upright(quick: bool, control: bool | None = None):
