@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from l2o_kit import claims
 from l2o_kit.claims import CLAIMS, Claim, verdicts
 from l2o_kit.optimizer import LSTMOptimizer
 
@@ -59,3 +60,18 @@ def test_the_ledger_lists_every_claim():
     ledger = LEDGER.read_text()
     for claim in CLAIMS.values():
         assert f"| {claim.id} | {claim.statement} |" in ledger
+
+
+def test_the_report_has_a_row_for_each_claim_also_where_nothing_was_measured(
+    monkeypatch,
+):
+    rows = {
+        "a": Claim(
+            "a", "00", "small", "us", 0.5, lambda quick, _: (0.1, 0.0, 0.2, "b")
+        ),
+        "c": Claim("c", "00", "open", "us", 0.5, lambda quick, _: None),
+    }
+    monkeypatch.setattr(claims, "CLAIMS", rows)
+    lines = claims.report().splitlines()
+    assert lines[-2] == "| a | small | 0.100 | 0.000 to 0.200 | b | holds | us |"
+    assert lines[-1] == "| c | open | none | none | none | not tested | us |"

@@ -22,7 +22,7 @@ class Noisy(Spoilt):
         {"source 0": 0.5, "source 1": 1.0, "source 2": 2.0, "source 3": 3.0},
         {"source 0": 3.0, "source 1": 1.0, "source 2": 1.0, "source 3": 0.1},
     )
-    low, high = 0.03, 60.0
+    low, high = 0.01, 200.0
 
     def theory(self, amounts):
         """Inverse variances."""
