@@ -32,8 +32,8 @@ class Paths(Panel):
 
     title = "Lambda while it is learned"
     strip = (
-        {"sources": "noise_source0", "steps": 200},
-        {"sources": "noise_clean", "steps": 200},
+        {"sources": "noisiest_source0", "steps": 200},
+        {"sources": "noisiest_clean", "steps": 200},
         {"sources": "rotation_last", "steps": 100},
     )
 
@@ -84,7 +84,7 @@ class Paths(Panel):
             for seed, line in enumerate(self.seeds[k]):
                 line.set_data(steps, paths[seed % len(paths)])
             self.means[k].set_data(steps, paths.mean(0))
-            label = f"{result['names'][k]}: {paths[:, -1].mean():.2f}" if there else ""
+            label = f"{result['names'][k]}: {paths[:, -1].mean():.3f}" if there else ""
             self.names[k].set_text(label)
 
     def describe(self, result):
@@ -92,7 +92,7 @@ class Paths(Panel):
         last = result["lambdas"][:, -1]
         low, high = last.min(0), last.max(0)
         parts = [
-            f"{name} has {mean:.2f} ({a:.2f} to {b:.2f})"
+            f"{name} has {mean:.3f} ({a:.3f} to {b:.3f})"
             for name, mean, a, b in zip(
                 result["names"], last.mean(0), low, high, strict=True
             )
@@ -109,7 +109,7 @@ class Paths(Panel):
         count = result["lambdas"].shape[1] - 1
         steps = sorted({0, count // 4, count // 2, count})
         means = result["lambdas"].mean(0)
-        rows = [[name, *(f"{means[t, k]:.2f}" for t in steps)]
+        rows = [[name, *(f"{means[t, k]:.3f}" for t in steps)]
                 for k, name in enumerate(result["names"])]  # fmt: skip
         return ["meta-step", *map(str, steps)], rows
 
@@ -119,19 +119,21 @@ def _lambdas(name: str) -> np.ndarray:
     return stored(f"paths_{name}")["lambdas"]
 
 
-FIRST, LAST, ALIKE = "The first, of noise 3", "The last, of noise 0.5", "All alike"
+CLOSE, APART, FAR = "Within 0.05", "Within 0.2", "Further apart"
 
 
-def target_question() -> Guess:
-    """Before the panel opens: whom does it trust that is judged on a noisy source?"""
+def seeds_question() -> Guess:
+    """Before the panel opens: how much does a seed matter?"""
 
     def truth():
-        last = _lambdas("noisiest_source0")[:, -1].mean(0)
-        return (FIRST, LAST)[int(last[3] > last[0])] if last.max() > 0.4 else ALIKE
+        spread = np.ptp(_lambdas("noisiest_clean")[:, -1, 3])
+        return CLOSE if spread < 0.05 else APART if spread < 0.2 else FAR
 
     return Guess(
-        "Four sources have noise 3, 2, 1, 0.5. The loss that counts is that of the "
-        "first, the noisiest. Whom will the optimizer trust?",
-        truth=truth, options=(FIRST, LAST, ALIKE),
-        because="It trusts the one that knows what it is judged on.",
+        "Four sources have noise 3, 2, 1, 0.5, and the clean loss counts. Theory gives "
+        "the last one 0.75. Ten seeds draw ten times other problems and other noise. "
+        "How far apart are their ten weights of the last source?",
+        truth=truth, options=(CLOSE, APART, FAR),
+        because="A training sees thousands of problems, and noise of thousands "
+        "averages out.",
     )  # fmt: skip
