@@ -41,12 +41,12 @@ class Together(Choices):
     def compute(self, state):
         """shares [setting, seed] of the first setting's loss; seconds [setting]."""
         losses, seconds = np.moveaxis(_rows()[state["choice"]], -1, 0)
-        unit = UNITS.get(state["choice"], "")
+        names = [named(n, state["choice"]) for n in NAMES[state["choice"]]]
         return {
             **state,
             "shares": losses / losses[0],
             "seconds": seconds[:, 0],
-            "names": [f"{n} {unit}".strip() for n in NAMES[state["choice"]]],
+            "names": names,
         }
 
     def describe(self, result):
@@ -71,6 +71,12 @@ class Together(Choices):
         ]  # fmt: skip
         seeds = (f"seed {k}" for k in range(result["shares"].shape[1]))
         return [result["choice"], *seeds, "ms a step"], rows
+
+
+def named(setting: str, choice: str) -> str:
+    """A setting with its unit: 1 source, 2 sources."""
+    unit = UNITS.get(choice, "")
+    return f"{setting} {unit.rstrip('s') if setting == '1' else unit}".strip()
 
 
 @functools.cache
