@@ -33,7 +33,7 @@ TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 class Spoilt(Panel):
     """One slider for each source; subclasses say of what, and draw the left picture."""
 
-    kind, unit, width = "noise", "", 2.6
+    kind, unit = "noise", ""
     low, high = 0.005, 60.0  # of the losses
 
     def make_controls(self):

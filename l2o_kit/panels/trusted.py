@@ -28,10 +28,11 @@ class Bars:
         for j, name in enumerate(accounts):
             colour, marker = LOOKS[name]
             at = places + (j - (len(accounts) - 1) / 2) * step
+            look = {"color": colour, "linewidth": 192 * step / num_sources}
             self.lines[name] = [
-                ax.plot([x, x], [0, 0], color=colour, linewidth=48 * step / num_sources
-                        * 4, solid_capstyle="butt", alpha=0.75)[0] for x in at
-            ]  # fmt: skip
+                ax.plot([x, x], [0, 0], **look, solid_capstyle="butt", alpha=0.75)[0]
+                for x in at
+            ]
             self.tops[name] = ax.plot(
                 at, np.zeros(num_sources), color=BLACK, linestyle="", marker=marker,
                 markersize=5, markerfacecolor=colour, label=name,
