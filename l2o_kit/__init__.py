@@ -3,8 +3,10 @@
 An LSTM learns the update rule of an optimizer (Andrychowicz et al. 2016). Read in this
 order; each file opens with its equation:
 
-    downloads     files that are fetched once, and checked
-    data          data sets that ship, MNIST, and their corruptions
+    downloads     files that are fetched or made once, and checked
+    photographs   three photographs that ship
+    photodigits   digits painted on patches of photographs
+    data          data sets that ship, MNIST, CIFAR-10, and their corruptions
     optimizees    the problems f(theta): Quadratic, Network
     variations    the same problems scaled, or mixed
     sources       what spoils a source: noise, rotation, poison, subsets, ...
@@ -12,8 +14,10 @@ order; each file opens with its equation:
     theory        whom to trust, by statistics
     lstm          the LSTM, with its derivative by hand
     optimizer     the coordinatewise LSTM optimizer m: gradients in, update out
+    groups        one learned optimizer for each group of parameters
     trainer       meta-training: roll-outs, windows, what the meta-gradient is
     engine        the meta-gradient of a window, block by block
+    engines       which engine for which optimizer; an engine for each group
     imitation     a teacher, Adam, for the beginning of meta-training
     trust         lambda alone, learned on a frozen LSTM
     evaluate      curves on fresh problems, fair comparisons
@@ -48,16 +52,17 @@ from l2o_kit.checkpoint import CheckpointError, load, pretrained, save
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.diagnosis import Diagnosis, diagnose
 from l2o_kit.evaluate import Comparison, Curves, compare, optimize
+from l2o_kit.groups import GroupedOptimizer
 from l2o_kit.log import Log, MetaTrainingDiverged
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import meta_train
 
 __all__ = [
     "Baseline", "CheckpointError", "Comparison", "Concurrent", "Curves", "Diagnosis",
-    "LSTMOptimizer", "Log", "MetaTrainingDiverged", "Network", "Quadratic", "compare",
-    "data", "diagnose", "load", "meta_train", "mlp", "optimize", "pretrained",
-    "rivals", "save", "tuned_baselines", "verdicts",
+    "GroupedOptimizer", "LSTMOptimizer", "Log", "MetaTrainingDiverged", "Network",
+    "Quadratic", "compare", "convnet", "data", "diagnose", "load", "meta_train", "mlp",
+    "optimize", "pretrained", "rivals", "save", "tuned_baselines", "verdicts",
 ]  # fmt: skip
 
 # Modules with a command line of their own (python -m l2o_kit.store) are not imported

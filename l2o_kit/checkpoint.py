@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
+from l2o_kit.groups import GroupedOptimizer, Learned
 from l2o_kit.optimizer import LSTMOptimizer
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -28,7 +29,7 @@ class CheckpointError(ValueError):
     """A checkpoint that is not there, is damaged, or does not fit."""
 
 
-def save(optimizer: LSTMOptimizer, path, **provenance) -> Path:
+def save(optimizer: Learned, path, **provenance) -> Path:
     """Write the optimizer to ``path`` (.safetensors), whole or not at all.
 
     Arguments: anything worth remembering, as keywords (recipe="mine", seed=0,
@@ -43,7 +44,7 @@ def save(optimizer: LSTMOptimizer, path, **provenance) -> Path:
     return write(Path(path), optimizer.state_dict(), header)
 
 
-def load(name) -> LSTMOptimizer:
+def load(name) -> Learned:
     """A learned optimizer by the name of a shipped one, or by the path of a file.
 
     Its ``.provenance`` tells where it comes from. Raises CheckpointError with what was
@@ -84,13 +85,23 @@ def pretrained() -> dict[str, dict]:
     }
 
 
-def _build(config: dict, tensors: dict) -> LSTMOptimizer:
+def _build(config: dict, tensors: dict) -> Learned:
     """An optimizer of this config, unless it is far larger than the file's weights."""
     held = sum(tensor.numel() for tensor in tensors.values())
-    size = config["num_layers"] * config["hidden_size"] + config.get("num_sources", 1)
-    if size > held:
-        raise ValueError(f"{held} weights for a config of size {size}")
-    return LSTMOptimizer(**config)
+    for part in config["groups"].values() if "groups" in config else (config,):
+        size = part["num_layers"] * part["hidden_size"] + part.get("num_sources", 1)
+        if size > held:
+            raise ValueError(f"{held} weights for a config of size {size}")
+    return from_config(config)
+
+
+def from_config(config: dict, seed: int = 0) -> Learned:
+    """A fresh optimizer as its ``.config`` describes it; groups get other seeds."""
+    if "groups" not in config:
+        return LSTMOptimizer(**config, seed=seed)
+    members = {name: LSTMOptimizer(**part, seed=seed + k)
+               for k, (name, part) in enumerate(config["groups"].items())}  # fmt: skip
+    return GroupedOptimizer(members, config["rule"])
 
 
 def _find(name) -> Path:

@@ -1,4 +1,4 @@
-"""Data sets: what ships with scikit-learn, and MNIST, which is downloaded once.
+"""Data sets: what ships with scikit-learn; MNIST and CIFAR-10, downloaded once.
 
 And what spoils them: ``add_noise``, ``rotate``, ``poison``, ``dirichlet_subset``.
 
@@ -12,6 +12,7 @@ Left out: augmentation.
 
 import hashlib
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from l2o_kit import downloads
+from l2o_kit import downloads, photodigits, photographs
 
 MNIST_SERVERS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -31,14 +32,24 @@ MNIST_FILES = {  # md5
     "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
 }
+CIFAR_SERVERS = ("https://www.cs.toronto.edu/~kriz/",)
+CIFAR_FILE = "cifar-10-binary.tar.gz"
+CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
+CIFAR_TRAIN = tuple(f"data_batch_{k}.bin" for k in range(1, 6))
+LABELS = {  # which classes a network meets: lesson 08's four cases
+    "all": tuple(range(10)),
+    "five": (0, 1, 2, 3, 4),
+    "two": (0, 1),
+    "others": (5, 6, 7, 8, 9),  # none of five's
+}
 
 
 class Dataset(NamedTuple):
     """Training and held-out examples; unpack it into ``Network(module, *dataset)``."""
 
-    X: Float[Tensor, "n features"]
+    X: Float[Tensor, "n ..."]
     y: Int[Tensor, "n"] | Float[Tensor, "n 1"]
-    X_held_out: Float[Tensor, "m features"]
+    X_held_out: Float[Tensor, "m ..."]
     y_held_out: Int[Tensor, "m"] | Float[Tensor, "m 1"]
 
 
@@ -86,6 +97,114 @@ def mnist() -> Dataset:
     X, y, X_held_out, y_held_out = parts
     return Dataset(X.flatten(1).float() / 255, y.long(),
                    X_held_out.flatten(1).float() / 255, y_held_out.long())  # fmt: skip
+
+
+def digits_on_photos(labels=LABELS["all"], held_out: str = "test", *, size: int = 32,
+                     seed: int = 0) -> Dataset:  # fmt: skip
+    """Digits painted on patches of photographs: 10,000 pictures [n, 3, size, size].
+
+    A stand-in for CIFAR-10 that needs no network. Made in seconds, the same for the
+    same seed, then kept in the cache folder. Channels are standardized.
+
+    Arguments:
+        labels: the classes that occur; a class keeps its number, so that every network
+            has ten outputs. See ``LABELS``.
+        held_out: "validation" to choose by, or "test" to judge by, 2,000 pictures each.
+        size: 32, or 16, where each pixel is the mean of four.
+
+    Digits are split 1,200, 200 and 397; the photographs are shared by all three parts.
+    """
+    if size not in (16, 32):
+        raise ValueError(f"size={size}: there are pictures of 16 and of 32 pixels.")
+    name = f"digits_on_photos_{seed}_{_fingerprint()}.npz"
+    parts = downloads.kept(name, lambda: _painted(seed))
+    pictures = {part: _as_float(parts[f"X_{part}"]) for part in PARTS}
+    if size == 16:
+        pictures = {part: functional.avg_pool2d(X, 2) for part, X in pictures.items()}
+    classes = {part: torch.from_numpy(parts[f"y_{part}"]) for part in PARTS}
+    return _subset(pictures, classes, labels, held_out)
+
+
+def photos() -> dict[str, Float[Tensor, "3 height width"]]:
+    """The photographs that ship: name -> picture, in [0, 1]. See ``photographs.py``."""
+    return dict(photographs.shipped())
+
+
+PARTS = {"train": 10_000, "validation": 2_000, "test": 2_000}
+
+
+def _painted(seed: int) -> dict:
+    """X_PART uint8 [n, 3, 32, 32] and y_PART [n], for each of PARTS."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    order = torch.randperm(len(X), generator=stream(seed, "split"))
+    X, y = _float(X)[order] / 16, torch.tensor(y)[order]
+    photos, arrays, start = list(photographs.shipped().values()), {}, 0
+    for (part, count), end in zip(PARTS.items(), (1200, 1400, len(X)), strict=True):
+        generator = stream(seed, f"digits on photos, {part}")
+        rows = torch.randint(start, end, (count,), generator=generator)
+        painted = photodigits.paint(X[rows], photos, generator)
+        arrays |= {f"X_{part}": (255 * painted).round().byte().numpy(),
+                   f"y_{part}": y[rows].numpy()}  # fmt: skip
+        start = end
+    return arrays
+
+
+def _fingerprint() -> str:
+    """Changes with the code that paints, so that what it painted before is not used."""
+    code = b"".join(Path(module.__file__).read_bytes() for module in (
+        photodigits, photographs))  # fmt: skip
+    return hashlib.sha256(code + repr(PARTS).encode()).hexdigest()[:8]
+
+
+def cifar10(labels=LABELS["all"], held_out: str = "test") -> Dataset:
+    """CIFAR-10: 45,000 pictures [n, 3, 32, 32], ten classes; channels standardized.
+
+    Arguments as for ``digits_on_photos``: "validation" is the last 5,000 of the 50,000
+    training pictures, "test" the 10,000 test pictures. Downloaded at the first call
+    (170 MB), then read from the cache. Raises DownloadFailed, which names the stand-in,
+    where it cannot be had.
+    Source: Krizhevsky 2009, the binary version.
+    """
+    path = downloads.fetch(
+        CIFAR_FILE, CIFAR_SERVERS, CIFAR_MD5, "data.digits_on_photos()"
+    )
+    X, y = downloads.read_cifar(path, CIFAR_TRAIN)
+    cut = len(X) - len(X) // 10
+    X_test, y_test = downloads.read_cifar(path, ("test_batch.bin",))
+    parts = {"train": X[:cut], "validation": X[cut:], "test": X_test}
+    classes = {"train": y[:cut], "validation": y[cut:], "test": y_test}
+    return _subset({part: _as_float(X) for part, X in parts.items()},
+                   {part: torch.from_numpy(y).long() for part, y in classes.items()},
+                   labels, held_out)  # fmt: skip
+
+
+def _subset(pictures: dict, classes: dict, labels, held_out: str) -> Dataset:
+    """The pictures of some classes, standardized by the training part of all."""
+    if held_out not in ("validation", "test"):
+        raise ValueError(
+            f'held_out={held_out!r}: use "validation" to choose by, "test" to judge by.'
+        )
+    chosen = torch.tensor(sorted(set(labels)), dtype=torch.long)
+    for part in ("train", held_out):
+        missing = set(chosen.tolist()) - set(classes[part].tolist())
+        if missing or not len(chosen):
+            raise ValueError(
+                f"labels={list(labels)}: the {part} pictures hold no class "
+                f"{sorted(missing)}; there are {classes[part].unique().tolist()}."
+            )
+    mean = pictures["train"].mean((0, 2, 3))[:, None, None]
+    std = pictures["train"].std((0, 2, 3))[:, None, None]
+    kept = []
+    for part in ("train", held_out):
+        rows = torch.isin(classes[part], chosen)
+        kept += [(pictures[part][rows] - mean) / std, classes[part][rows]]
+    return Dataset(*kept)
+
+
+def _as_float(pixels) -> Float[Tensor, "n 3 height width"]:
+    return torch.from_numpy(pixels).float().div_(255)
 
 
 def diabetes() -> Dataset:

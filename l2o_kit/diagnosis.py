@@ -30,6 +30,7 @@ from torch import Tensor
 
 from l2o_kit.baselines import GRID, Baseline, tune
 from l2o_kit.engine import Engine
+from l2o_kit.engines import Grouped
 from l2o_kit.evaluate import optimize, paired_ratio
 from l2o_kit.log import Log
 from l2o_kit.lstm import Tape
@@ -160,7 +161,7 @@ def position_norms(trainer: Trainer) -> Float[Tensor, "unroll"]:
 def position_grad(trainer: Trainer, s: int) -> Float[Tensor, "weights"]:
     """dL_s/dphi of the window just rolled out, s = 0..U-1, all of phi in one row."""
     trainer.optimizer.zero_grad()
-    if isinstance(trainer.engine, Engine):
+    if isinstance(trainer.engine, Engine | Grouped):
         w = torch.zeros_like(trainer.w)
         w[s] = 1 / trainer.batch
         trainer.engine.backward(w)
@@ -181,7 +182,7 @@ def watch(trainer: Trainer) -> tuple[float | None, float | None, float | None]:
         before = trainer.theta
         trainer.roll_out()
         sizes.append((trainer.theta - before).norm(dim=1))  # [batch]
-        if isinstance(trainer.engine, Engine):
+        if isinstance(trainer.engine, Engine | Grouped):
             shares.append(_shares(trainer.engine))
     length = trainer.problem.theta0.norm(dim=1)
     sizes = (torch.stack(sizes) / length)[:, length > 0]
@@ -190,8 +191,12 @@ def watch(trainer: Trainer) -> tuple[float | None, float | None, float | None]:
 
 
 @torch.no_grad()
-def _shares(engine) -> tuple[float, float]:
+def _shares(engine: Engine | Grouped) -> tuple[float, float]:
     """Of the step just made: the dead inputs, and the gates shut or open."""
+    if isinstance(engine, Grouped):
+        parts = [(part.coords / engine.coords, *_shares(part))
+                 for part in engine.engines.values()]  # fmt: skip
+        return tuple(sum(part[0] * part[k] for part in parts) for k in (1, 2))
     here, lstm = slice(engine.coords), engine.optimizer.lstm
     grads = engine.grads[0, :, here]
     state = {name: part[..., here] for name, part in engine.start.items()}

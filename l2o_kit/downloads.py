@@ -1,14 +1,18 @@
-"""Files that must be downloaded: checked, kept, and explained where they are missing.
+"""Files that are downloaded or made once: checked, kept, explained where missing.
 
 A file is fetched once, from the first server that answers, checked against its md5, and
 moved into the cache only when it is whole. ``L2O_DATA`` names another cache folder.
-Source of the file format: LeCun, Cortes and Burges, the MNIST database.
+Sources of the file formats: LeCun, Cortes and Burges, the MNIST database; Krizhevsky,
+CIFAR-10, binary version.
 """
 
+import contextlib
 import gzip
 import os
 import struct
+import tarfile
 import tempfile
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -95,3 +99,50 @@ def read_idx(path: Path) -> np.ndarray:
     if len(raw) != expected:
         raise ValueError(f"{path} holds {len(raw)} bytes, and should hold {expected}.")
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
+
+
+RECORD = 1 + 3 * 32 * 32  # bytes of a CIFAR-10 picture: its class, then its colours
+
+
+def read_cifar(path: Path, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(pictures [n, 3, 32, 32], classes [n]), uint8, of some files of the archive.
+
+    Raises ValueError where the archive is none, lacks a file, or holds one that is not
+    made of whole records. Nothing is unpacked onto the disk.
+    """
+    parts = []
+    try:
+        with tarfile.open(path) as archive:
+            members = {Path(member.name).name: member for member in archive}
+            for name in names:
+                if name not in members:
+                    raise ValueError(f"{path} lacks {name}. Delete it.")
+                parts.append(archive.extractfile(members[name]).read())
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error):
+        raise ValueError(f"{path} is not a whole tar.gz archive. Delete it.") from None
+    for name, part in zip(names, parts, strict=True):
+        if not part or len(part) % RECORD:
+            raise ValueError(
+                f"{path}: {name} holds {len(part)} bytes, no multiple of {RECORD}."
+            )
+    records = np.frombuffer(bytearray().join(parts), np.uint8).reshape(-1, RECORD)
+    return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
+
+
+def kept(name: str, make) -> dict[str, np.ndarray]:
+    """Arrays that ``make()`` computes once; afterwards they are read from the cache.
+
+    A file that is damaged is made anew, and one that cannot be written is not kept.
+    """
+    path = cache() / name
+    try:
+        with open(path, "rb") as file:  # np.load leaves it open where it fails
+            return dict(np.load(file, allow_pickle=False))
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        arrays = make()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            np.savez(file, **arrays)
+        os.replace(file.name, path)
+    return arrays

@@ -19,6 +19,7 @@ otherwise each block is computed a second time, from the window's first state.
 
 ``Exact`` has the same face and keeps everything autograd wants, second derivatives too;
 ``FirstOrder`` does so without them, for an optimizer whose forward is its own.
+``engines.py`` says which of them serves which optimizer.
 """
 
 import torch
@@ -26,6 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from l2o_kit.arguments import same_shapes
+from l2o_kit.groups import Assigned
 from l2o_kit.lstm import State, Tape
 from l2o_kit.optimizer import LSTMOptimizer
 
@@ -186,7 +188,7 @@ class Exact:
 
     create_graph = True
 
-    def __init__(self, optimizer: LSTMOptimizer, unroll: int, coords: int):
+    def __init__(self, optimizer: LSTMOptimizer | Assigned, unroll: int, coords: int):
         self.optimizer, self.unroll, self.coords = optimizer, unroll, coords
         self.reset()
 
@@ -239,15 +241,6 @@ class FirstOrder(Exact):
     def see(self, t: int, losses, sources, target):
         """The losses and gradients at theta_t, these without their graph."""
         super().see(t, losses, sources.detach(), target)
-
-
-def engine_for(optimizer: LSTMOptimizer, second_derivatives: bool) -> type:
-    """Which of the three computes the meta-gradient of this optimizer."""
-    if second_derivatives:
-        return Exact
-    # subtle: the derivative by hand is that of the kit's forward, of no other
-    own = type(optimizer).forward is not LSTMOptimizer.forward
-    return FirstOrder if own else Engine
 
 
 def suffix_sum(terms: Float[Tensor, "unroll coords"]):

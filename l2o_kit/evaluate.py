@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from l2o_kit.data import stream
+from l2o_kit.groups import Assigned
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.plots import html_table, img, loss_curves, png
 
@@ -76,7 +77,7 @@ def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
     problem = optimizee.sample(batch, stream(seed, purpose), dtype)
     minibatches = stream(seed, f"{purpose} minibatches")
     theta = problem.theta0.clone()
-    step = start(rule, theta)
+    step = start(rule.on(optimizee) if hasattr(rule, "on") else rule, theta)
     losses, diverged = [], torch.zeros(batch, dtype=torch.bool)
     for t in range(steps + 1):
         minibatch = problem.minibatch(minibatches)
@@ -94,14 +95,14 @@ def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
 
 def reads_sources(rule) -> bool:
     """Whether a rule reads the gradients of several sources, not their mean."""
-    return isinstance(rule, LSTMOptimizer) and rule.num_sources > 1
+    return getattr(rule, "num_sources", 1) > 1
 
 
 def start(rule, theta: Float[Tensor, "batch coords"]):
     """A function of the gradient that moves theta in place by one step of the rule."""
     if hasattr(rule, "start"):
         return rule.start(theta)
-    if isinstance(rule, LSTMOptimizer):
+    if isinstance(rule, LSTMOptimizer | Assigned):
         return _start_learned(rule, theta)
     if isinstance(rule, partial) and issubclass(rule.func, torch.optim.Optimizer):
         return start_torch(rule, theta)

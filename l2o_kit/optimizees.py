@@ -16,6 +16,7 @@ Left out: batch normalization's running statistics.
 """
 
 import itertools
+from collections import OrderedDict
 
 import torch
 from jaxtyping import Float
@@ -210,6 +211,9 @@ class NetworkProblem(Problem):
             return part.to(theta0.dtype) if part.is_floating_point() else part
 
         self.network, self.theta0 = network, theta0
+        layers = network.module.modules()
+        # many convolutions at once, each with its own weights, take three times as long
+        self.each = in_turn if any(map(_convolves, layers)) else vmap
         self.X, self.y = map(cast, network.data)
         self.X_held_out, self.y_held_out = map(cast, network.held_out_data)
 
@@ -221,14 +225,15 @@ class NetworkProblem(Problem):
     def loss(self, theta, minibatch=None):
         """Mean loss [batch] on the minibatch, or, without one, on all training data."""
         if minibatch is None:
-            return vmap(self._one, in_dims=(0, None, None))(theta, self.X, self.y)
-        return vmap(self._one)(theta, self.X[minibatch], self.y[minibatch])
+            one = self.each(self._one, in_dims=(0, None, None))
+            return one(theta, self.X, self.y)
+        return self.each(self._one)(theta, self.X[minibatch], self.y[minibatch])
 
     def held_out(self, theta):
         """Held-out loss, and accuracy where the targets are classes."""
         X, y = self.X_held_out, self.y_held_out
         with torch.no_grad():
-            outputs = vmap(self.network.outputs, in_dims=(0, None))(theta, X)
+            outputs = self.each(self.network.outputs, in_dims=(0, None))(theta, X)
             losses = torch.stack([self.network.loss_fn(out, y) for out in outputs])
             if self.network.loss_fn is F.binary_cross_entropy_with_logits:
                 right = ((outputs > 0) == (y > 0.5)).flatten(1)
@@ -240,6 +245,56 @@ class NetworkProblem(Problem):
 
     def _one(self, theta, X, y):
         return self.network.loss_fn(self.network.outputs(theta, X), y)
+
+
+def in_turn(function, in_dims=0):
+    """What ``vmap`` computes, but one row of the arguments after the other."""
+
+    def over(theta, *others):
+        if in_dims == 0:
+            rows = zip(theta, *others, strict=True)
+            return torch.stack([function(*row) for row in rows])
+        return torch.stack([function(row, *others) for row in theta])
+
+    return over
+
+
+class ColoursLast(nn.Module):
+    """The same pictures, in memory pixel by pixel: convolutions then take 0.7 times
+    as long on CPUs."""
+
+    def forward(self, X):
+        """X [n, colours, height, width] to the same shape."""
+        return X.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+def _convolves(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+
+
+def convnet(channels: int = 16, size: int = 32) -> nn.Sequential:
+    """The paper's network for CIFAR-10: pictures [n, 3, size, size] to 10 classes.
+
+    Three times a convolution of 5x5 to ``channels``, max-pooling, batch normalization
+    on the statistics of the minibatch, and a ReLU; then a layer of 32 and one of 10.
+
+    >>> sum(p.numel() for p in convnet().parameters())
+    22698
+    """
+    if size < 8 or size % 8:
+        raise ValueError(f"size={size}: three poolings need a multiple of 8 pixels.")
+    layers, inputs = OrderedDict(colours_last=ColoursLast()), 3
+    for k in (1, 2, 3):
+        layers[f"conv{k}"] = nn.Conv2d(inputs, channels, 5, padding=2)
+        layers[f"pool{k}"] = nn.MaxPool2d(2)
+        layers[f"norm{k}"] = nn.BatchNorm2d(channels, track_running_stats=False)
+        layers[f"relu{k}"] = nn.ReLU()
+        inputs = channels
+    layers["flatten"] = nn.Flatten()
+    layers["hidden"] = nn.Linear(channels * (size // 8) ** 2, 32)
+    layers["relu"] = nn.ReLU()
+    layers["output"] = nn.Linear(32, 10)
+    return nn.Sequential(layers)
 
 
 def mlp(sizes, activation: str = "sigmoid") -> nn.Sequential:

@@ -2,13 +2,13 @@
 
     python -m l2o_kit.recipes            every recipe, in order
     python -m l2o_kit.recipes digits     one of them
+    python -m l2o_kit.recipes conv --keep FOLDER     go on from where it was stopped
 
 A recipe is deterministic for its seed on one machine: it counts meta-steps, not time.
 Its score goes into the file with the weights; claims are judged on other problems.
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +16,11 @@ from pathlib import Path
 from torch.nn import functional as F
 
 from l2o_kit import data
-from l2o_kit.checkpoint import PRETRAINED, load, save
+from l2o_kit.checkpoint import PRETRAINED, from_config, load, save
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.evaluate import optimize
-from l2o_kit.optimizees import Network, Quadratic, mlp
-from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.groups import CONV_AND_FC
+from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
 from l2o_kit.sources import Noise, Poison, Rotation
 from l2o_kit.trainer import meta_train
 from l2o_kit.trust import learn_lambda
@@ -55,6 +55,22 @@ def several_activations() -> RandomScaling:
         for activation in ("sigmoid", "tanh", "relu")
     )
     return RandomScaling(Mixture(*networks), spread=1.0)
+
+
+def conv(labels: str = "all", channels: int = 16, size: int = 32) -> Network:
+    """The paper's convolutional network on digits on photographs, minibatches of 64."""
+    pictures = data.digits_on_photos(data.LABELS[labels], size=size)
+    return Network(convnet(channels, size), *pictures, batch_size=64, init_std=None)
+
+
+def conv_others() -> Network:
+    """The same on the labels 5 to 9 only."""
+    return conv("others")
+
+
+def conv_small() -> Network:
+    """The same with 8 channels, on pictures of 16x16."""
+    return conv(channels=8, size=16)
 
 
 def noisy(stds=(0.5, 1.0, 2.0, 3.0), target: str = "clean") -> Concurrent:
@@ -103,6 +119,16 @@ class Recipe:
 
 ONLY_LAMBDA = {"only_lambda": True, "unroll": 20, "meta_steps": 100, "batch": 4,
                "lr": (0.1, 0.003)}  # fmt: skip
+SMALL_STEPS = {"preprocess": "log_sign", "output_scale": 0.01}
+TWO = {"groups": {"conv": SMALL_STEPS, "fc": SMALL_STEPS}, "rule": CONV_AND_FC}
+# On convolutional networks random phi is lost at once on a plateau; a teacher for the
+# first hundred windows prevents that.
+CONV_STAGES = (
+    {"unroll": 20, "meta_steps": 100, "batch": 1, "lr": 5e-3, "imitate": 3e-3},
+    {"unroll": 20, "meta_steps": 900, "batch": 1, "lr": (3e-3, 1e-3)},
+    {"unroll": 50, "meta_steps": 400, "batch": 1, "lr": (2e-3, 3e-4)},
+    {"unroll": 100, "meta_steps": 200, "batch": 1, "lr": (1e-3, 1e-4)},
+)
 RECIPES = {
     "quadratic": Recipe(
         quadratic,
@@ -204,23 +230,31 @@ RECIPES = {
         judged_on=32,
         start="digits",
     ),
+    "conv": Recipe(conv, TWO, CONV_STAGES, judged_on=16),
+    "conv_sub": Recipe(conv_others, TWO, CONV_STAGES, judged_on=16),
+    "conv_shared": Recipe(conv, SMALL_STEPS, CONV_STAGES, judged_on=16),
 }
 
 
-def make(name: str, folder: Path = PRETRAINED) -> Path:
-    """Train one recipe from random phi and save it with its provenance."""
+def make(name: str, folder: Path = PRETRAINED, keep: Path | None = None) -> Path:
+    """Train one recipe from random phi and save it with its provenance.
+
+    keep: a folder for what each stage needs to go on; a run that was stopped goes on
+    from what it finds there.
+    """
     recipe = RECIPES[name]
     optimizee = recipe.optimizee()
-    optimizer = LSTMOptimizer(**recipe.config, seed=recipe.seed)
+    optimizer = from_config(recipe.config, recipe.seed)
     if recipe.start:  # it knows nothing of lambda
         started = optimizer.state_dict() | load(recipe.start).state_dict()
         optimizer.load_state_dict(started)
-    began = time.perf_counter()
+    seconds = 0.0
     for k, stage in enumerate(recipe.stages):
         settings = {"on": recipe.optimizee} | stage
         train = learn_lambda if settings.pop("only_lambda", False) else meta_train
-        train(optimizer, settings.pop("on")(), **settings, seed=recipe.seed + k)
-    seconds = time.perf_counter() - began
+        settings |= kept(keep and keep / f"{name}.{k}.safetensors")
+        log = train(optimizer, settings.pop("on")(), **settings, seed=recipe.seed + k)
+        seconds += log.seconds[-1]
     curves = optimize(optimizer, optimizee, steps=recipe.steps, batch=recipe.judged_on,
                       purpose="score")  # fmt: skip
     mean, last = curves.mean_loss().mean(), curves.losses[-1].mean()
@@ -229,6 +263,13 @@ def make(name: str, folder: Path = PRETRAINED) -> Path:
     return save(optimizer, folder / f"{name}.safetensors", recipe=name,
                 how=how(recipe), seed=recipe.seed, score=score,
                 seconds=round(seconds))  # fmt: skip
+
+
+def kept(path: Path | None) -> dict:
+    """What meta_train is told to keep a stage in a file, and to go on from it."""
+    if path is None:
+        return {}
+    return {"checkpoint": path, "resume": path if path.is_file() else None}
 
 
 def how(recipe: Recipe) -> dict:
@@ -243,6 +284,7 @@ def main():
     parser = argparse.ArgumentParser(description="Train the shipped optimizers anew.")
     parser.add_argument("names", nargs="*", help=f"some of: {', '.join(RECIPES)}")
     parser.add_argument("--folder", type=Path, default=PRETRAINED)
+    parser.add_argument("--keep", type=Path, help="a folder for long trainings")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(RECIPES)
     if unknown:
@@ -250,7 +292,7 @@ def main():
             f"no recipe is called {sorted(unknown)}; there are {list(RECIPES)}"
         )
     for name in arguments.names or RECIPES:
-        path = make(name, arguments.folder)
+        path = make(name, arguments.folder, arguments.keep)
         print(f"{name}: {path.name}, {path.stat().st_size / 1000:.1f} kB")
 
 

@@ -35,10 +35,10 @@ from l2o_kit.arguments import (
     one_device,
 )
 from l2o_kit.data import stream
-from l2o_kit.engine import Engine, engine_for
+from l2o_kit.engines import make_engine
+from l2o_kit.groups import Learned
 from l2o_kit.imitation import Teacher
 from l2o_kit.log import Log, MetaTrainingDiverged
-from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.resume import Checkpoints, restore
 
 # The meta-gradient is clipped to this norm: rare steep problems give it 1,000 times
@@ -55,9 +55,10 @@ class Trainer:
     to where phi is.
     """
 
-    def __init__(self, optimizer: LSTMOptimizer, optimizee, *, horizon=100, unroll=20,
-                 discount=1.0, batch, seed=0, curriculum=False, imitate=None,
-                 clip=MAX_NORM, second_derivatives=False, **engine):  # fmt: skip
+    def __init__(self, optimizer: Learned, optimizee, *,
+                 horizon=100, unroll=20, discount=1.0, batch, seed=0,
+                 curriculum=False, imitate=None, clip=MAX_NORM,
+                 second_derivatives=False, **engine):  # fmt: skip
         self.optimizer, self.optimizee = optimizer, optimizee
         self.weight = one_device(optimizer)
         self.horizon, self.unroll, self.batch = horizon, unroll, batch
@@ -67,13 +68,10 @@ class Trainer:
         self.problems = stream(seed, "meta-train problems")
         self.minibatches = stream(seed, "meta-train minibatches")
         self.meta_optimizer = torch.optim.Adam(optimizer.parameters())
-        kind = engine_for(optimizer, second_derivatives)
-        if engine and kind is not Engine:
-            raise ValueError(
-                f"{', '.join(engine)}: autograd keeps everything and has no blocks. "
-                "Leave it out, or take second_derivatives=False and the kit's forward."
-            )
-        self.engine = kind(optimizer, unroll, batch * optimizee.coords, **engine)
+        self.engine = make_engine(
+            optimizer, optimizee, unroll, batch * optimizee.coords,
+            second_derivatives=second_derivatives, **engine,
+        )  # fmt: skip
         self.teacher = imitate and Teacher(imitate, self.weight, self.engine.coords)
         self.start, self.end = 0, 0  # of this window; of this roll-out
         self.done, self.norm = 0.0, math.nan  # of the run; of the last meta-gradient
@@ -182,7 +180,8 @@ class Trainer:
         return int(draw) * self.unroll
 
 
-def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=None,
+def meta_train(optimizer: Learned, optimizee, *,
+               meta_steps=None, seconds=None,
                horizon=100, unroll=20, discount=1.0, batch, lr, seed=0,
                curriculum=False, imitate=None, clip=MAX_NORM,
                second_derivatives=False, device=None, checkpoint=None, resume=None,
@@ -227,10 +226,10 @@ def meta_train(optimizer: LSTMOptimizer, optimizee, *, meta_steps=None, seconds=
                 "batch": batch, "seed": seed, "curriculum": curriculum,
                 "imitate": imitate, "clip": clip,
                 "second_derivatives": second_derivatives}  # fmt: skip
+    trainer = Trainer(optimizer, optimizee, **settings, **engine)
     recipe = {"optimizer": optimizer.config, "optimizee": _name(optimizee),
               "meta_steps": meta_steps, "seconds": seconds, "lr": lr, **settings,
-              "dtype": str(optimizer.lstm.w_out.dtype)}  # fmt: skip
-    trainer = Trainer(optimizer, optimizee, **settings, **engine)
+              "dtype": str(trainer.weight.dtype)}  # fmt: skip
     log = restore(resume, trainer, recipe) if resume is not None else Log(unroll)
     log.trained = (optimizer, optimizee, settings)
     checkpoints = Checkpoints(checkpoint, checkpoint_seconds, recipe)

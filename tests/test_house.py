@@ -15,10 +15,10 @@ import l2o_kit
 ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
 ORDER = """
-    downloads data plots lstm inputs optimizees variations sources concurrent theory
-    optimizer arguments engine imitation checkpoint log resume trainer trust
-    evaluate baselines diagnosis recipes elsewhere networks generalization horizons
-    museum experiments cooperation teamwork interpretability store rules landscapes
+    downloads photographs photodigits data plots lstm inputs optimizees variations
+    sources concurrent theory optimizer groups arguments engine engines imitation
+    checkpoint log resume trainer trust evaluate baselines diagnosis recipes elsewhere
+    networks generalization horizons museum experiments cooperation teamwork interpretability store rules landscapes
     estimators claims00 claims01 claims02 claims03 claims04 claims05 claims06
     claims07 claims check.machine check.answers check.lesson00 check.lesson01
     check.lesson02 check.lesson03 check.lesson04 check.lesson05 check.lesson06
