@@ -12,7 +12,8 @@ The content is first given the style's colours: the mean and the covariance of i
 pixels. Without that, random filters push colours to the edge and the picture is noise.
 
 Every problem draws a content and a style of its own. theta is red, green, blue, each
-row after row, 3 height width numbers; it starts as noise.
+row after row, 3 height width numbers; it starts as the colour-matched content with a
+little noise.
 
 Source: Andrychowicz et al. 2016, section 3.4; Gatys, Ecker and Bethge 2015 (arXiv
 1508.06576), and 2016 (arXiv 1606.05897) for matching colours.
@@ -52,8 +53,8 @@ class StyleTransfer:
     """
 
     def __init__(self, style=styles.KNOWN, content="train", *, size: int = 64,
-                 content_weight=0.05, style_weight=1.0, tv_weight=0.1,
-                 range_weight=10.0, start: str = "content", noise=0.05,
+                 content_weight=0.05, style_weight=1.0, tv_weight=0.2,
+                 range_weight=10.0, start: str = "content", noise=0.02,
                  features="random"):  # fmt: skip
         self.weights = {"style": style_weight, "content": content_weight,
                         "tv": tv_weight, "range": range_weight}  # fmt: skip

@@ -27,6 +27,8 @@ Picture = Float[Tensor, "3 _height _width"]
 # Pixels of a file that is opened: a few hundred megabytes while it is decoded.
 MOST_PIXELS = 64_000_000
 LEAST_SIDE = 16  # pixels, after it is made smaller
+# Pillow reads more, and for some of it (EPS) starts another program.
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "PPM")
 
 # top, left, bottom, right, in pixels; the judged regions hold what reads at a glance:
 # the pagoda's roofs, most of the flower, the face
@@ -123,7 +125,7 @@ def open_picture(source: str | Path | bytes | bytearray | memoryview,
 
     It is turned upright as its camera noted (EXIF), made at most ``longest`` pixels on
     its longer side (never larger), put on white where it is transparent, and of an
-    animation it is the first frame. JPEG, PNG, GIF, WebP and what else Pillow reads.
+    animation it is the first frame. JPEG, PNG, GIF, WebP, AVIF, BMP, TIFF, PPM.
 
     Raises FileNotFoundError, and ValueError for what is no picture, is cut off, has
     more than 64 million pixels, or ends up thinner than 16 pixels.
@@ -131,7 +133,9 @@ def open_picture(source: str | Path | bytes | bytearray | memoryview,
     if longest < LEAST_SIDE:
         raise ValueError(f"longest={longest}: give at least {LEAST_SIDE} pixels.")
     name, file = _open_file(source)
-    with file:
+    with file, warnings.catch_warnings():
+        # what matters of Pillow's warnings is an error here, with its own words
+        warnings.simplefilter("ignore")
         return _as_tensor(_decode(file, name, longest))
 
 
@@ -154,11 +158,9 @@ def _decode(file, name: str, longest: int):
     """Pillow's work, and what it finds wrong, in the words of who made the picture."""
     from PIL import Image, UnidentifiedImageError
 
+    Image.init()
     try:
-        with warnings.catch_warnings():
-            # Pillow's own bound is higher than the kit's, and only a warning at first
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(file)
+        image = Image.open(file, formats=[f for f in FORMATS if f in Image.OPEN])
     except Image.DecompressionBombError:
         raise ValueError(_too_large(name, "more than 178")) from None
     except UnidentifiedImageError:
@@ -166,12 +168,12 @@ def _decode(file, name: str, longest: int):
             f"{name} is no picture that can be read here. Save it as JPEG or PNG (a "
             "telephone's HEIC too), and try again."
         ) from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # of a damaged file Pillow raises whatever it meets
         raise ValueError(_broken(name, error)) from None
     _check_size(image, name, longest)
     try:
         image = _small_rgb(image, longest)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+    except Exception as error:
         raise ValueError(_broken(name, error)) from None
     return np.asarray(image)
 
@@ -224,8 +226,9 @@ def _too_large(name, pixels) -> str:
 
 
 def _broken(name, error) -> str:
+    reason = str(error) or type(error).__name__
     return (
-        f"{name} is damaged or cut off ({str(error).splitlines()[0].rstrip('.')}). "
+        f"{name} is damaged or cut off ({reason.splitlines()[0].rstrip('.')}). "
         "Copy it again, or open and save it in a picture program."
     )
 

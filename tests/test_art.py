@@ -185,7 +185,7 @@ def by_hand(problem, theta):
     right = (image[:, :, :, 1:] - image[:, :, :, :-1]).square()
     tv = (down + 1e-6).sqrt().mean() + (right + 1e-6).sqrt().mean()
     outside = (image - 1).clamp(min=0) + (-image).clamp(min=0)
-    return style + 0.05 * content_term + 0.1 * tv + 10 * (outside**2).mean()
+    return style + 0.05 * content_term + 0.2 * tv + 10 * (outside**2).mean()
 
 
 def test_the_loss_is_its_definition_and_the_gradient_that_of_autograd():

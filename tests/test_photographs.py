@@ -151,7 +151,7 @@ def test_a_file_that_is_cut_off_is_called_damaged(format):
 
 def test_flipped_bytes_give_a_picture_or_a_sentence_never_another_error():
     rng = np.random.default_rng(0)
-    for format in ("PNG", "JPEG", "GIF", "WEBP"):
+    for format in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"):
         good = encoded(Image.fromarray(colours(40, 40)), format)
         for _ in range(60):
             data = bytearray(good)
@@ -164,7 +164,8 @@ def test_flipped_bytes_give_a_picture_or_a_sentence_never_another_error():
 
 
 def test_what_is_no_picture_says_so(tmp_path):
-    for data in (b"", b"hello", b"%PDF-1.4 ..."):
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n%%EndComments\n"
+    for data in (b"", b"hello", b"%PDF-1.4 ...", postscript):
         with pytest.raises(ValueError, match=r"no picture that can be read .* JPEG"):
             open_picture(data)
     with pytest.raises(FileNotFoundError, match=r"no file 'nowhere.png'. Check"):

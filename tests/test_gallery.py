@@ -1,0 +1,59 @@
+"""The places of lesson 09: who is tuned where, and judged where."""
+
+import numpy as np
+import pytest
+
+from l2o_kit import gallery, styles
+from l2o_kit.art import StyleTransfer
+from l2o_kit.baselines import GRID, RULES
+from l2o_kit.features import RandomFilters
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The gallery in miniature; remembers from which split each place was taken."""
+    splits = []
+
+    def place(name, content="test"):
+        splits.append((name, content))
+        return StyleTransfer("mosaic", content, size=16, features=RandomFilters(1))
+
+    monkeypatch.setattr(gallery, "place", place)
+    monkeypatch.setattr(gallery, "STEPS", 3)
+    return splits
+
+
+def test_places_differ_in_one_thing_each_and_new_styles_are_new():
+    home, large, new = (gallery.place(name) for name in gallery.PLACES)
+    assert home.coords == new.coords == 12_288 and large.coords == 49_152
+    assert home.style_names == large.style_names == list(styles.KNOWN)
+    assert not set(new.style_names) & set(styles.KNOWN)
+    assert home.content == "test" and home.weights == large.weights == new.weights
+    with pytest.raises(ValueError, match="place='away' is not known"):
+        gallery.place("away")
+
+
+def test_rivals_are_tuned_on_the_validation_regions_and_judged_on_others(tiny):
+    best = gallery.tuned("home", "Adam")
+    assert set(tiny) == {("home", "validation")}
+    around = [gallery.rival("Adam", best.lr * factor) for factor in (0.2, 1, 5)]
+    task = gallery.place("home", "validation")
+    scores = [gallery.score(task, 4, rival) for rival in around]
+    assert scores[1] == min(scores) and best.lr > GRID[0]
+    tiny.clear()
+    assert gallery.losses("large", best).shape == (4, gallery.JUDGED_ON["large"])
+    assert tiny == [("large", "test")]
+
+
+def test_a_rival_that_diverges_scores_infinity(tiny):
+    task = gallery.place("home")
+    assert gallery.score(task, 1, gallery.rival("SGD", 1e30)) == float("inf")
+
+
+def test_build_keeps_every_curve(tiny, monkeypatch):
+    monkeypatch.setattr(gallery, "tuned", lambda where, name: gallery.rival(name, 0.01))
+    arrays = gallery.build({"stays": lambda grad: 0 * grad})
+    assert arrays["rates"].shape == (3, len(RULES))
+    assert arrays["home"].shape == (1 + len(RULES), 4, 16)
+    assert np.all(arrays["home"][0] == arrays["home"][0, :1])  # it never moved
+    assert gallery.rival("Adam + cosine").cosine_steps == 3
