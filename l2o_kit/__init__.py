@@ -5,9 +5,13 @@ order; each file opens with its equation:
 
     downloads     files that are fetched or made once, and checked
     photographs   three photographs that ship
+    styles        pictures that the kit paints, to be styles
     photodigits   digits painted on patches of photographs
+    corruptions   noise, rotations, wrong labels, uneven classes
     data          data sets that ship, MNIST, CIFAR-10, and their corruptions
     optimizees    the problems f(theta): Quadratic, Network
+    features      what a style is measured by: fixed filters, or VGG-19
+    art           StyleTransfer: theta is a picture
     variations    the same problems scaled, or mixed
     sources       what spoils a source: noise, rotation, poison, subsets, ...
     concurrent    K sources of one optimizee, each with a gradient
@@ -39,6 +43,7 @@ order; each file opens with its equation:
     rules         six hand-designed update rules, a few lines each
     landscapes    quadratics whose every answer is known
     estimators    meta-gradient estimators beside a known truth
+    claim         a sentence, where it comes from, how it is measured
     claims        every published claim as a measurement with a verdict
     check         is the installation whole, is an answer right
     panels        what moves in the notebooks

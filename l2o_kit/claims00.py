@@ -10,6 +10,7 @@ import torch
 
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import load
+from l2o_kit.claim import PAPER, claim
 from l2o_kit.evaluate import Comparison, compare, paired_ratio
 from l2o_kit.recipes import RECIPES
 from l2o_kit.store import STEPS, rivals
@@ -43,3 +44,33 @@ def error_ratio(problem, quick, optimizer):
     errors = {name: 1 - curve.held_out_accuracy for name, curve in curves.items()}
     best = min(SIX, key=lambda name: float(errors[name].mean()))
     return *paired_ratio(errors["learned"], errors[best]), best
+
+
+CLAIMS = (
+    claim("quadratic-wins", "00", "Quadratics: a lower mean loss over 100 steps "
+           "than any of six tuned rivals", PAPER, 1.0,
+           loss_ratio, "quadratic", "mean", 1, STEPS),
+    claim("digits-wins", "00", "Digits: a lower mean loss over 100 steps than any "
+           "of six tuned rivals", PAPER, 1.0,
+           loss_ratio, "digits", "mean", 1, STEPS),
+    claim("quadratic-mean", "00", "Quadratics: the mean loss over 100 steps is at "
+           "most 0.75 times the best rival's", PAPER, 0.75,
+           loss_ratio, "quadratic", "mean", 1, STEPS),
+    claim("quadratic-last", "00", "Quadratics: the loss at step 100 is at most "
+           "0.4 times the best rival's, rivals tuned for the mean loss", PAPER, 0.4,
+           loss_ratio, "quadratic", "mean", STEPS, STEPS),
+    claim("quadratic-last-tuned", "00", "Quadratics: the same, rivals tuned for "
+           "the last ten steps", PAPER, 0.4,
+           loss_ratio, "quadratic", "last", STEPS, STEPS),
+    claim("digits-mean", "00", "Digits: the mean loss over 100 steps is at most "
+           "0.5 times the best rival's", PAPER, 0.5,
+           loss_ratio, "digits", "mean", 1, STEPS),
+    claim("digits-last", "00", "Digits: the mean loss over steps 91 to 100 is at "
+           "most 0.8 times the best rival's, rivals tuned for the mean loss", PAPER,
+           0.8, loss_ratio, "digits", "mean", STEPS - 9, STEPS),
+    claim("digits-last-tuned", "00", "Digits: the same, rivals tuned for the last "
+           "ten steps", PAPER, 0.8,
+           loss_ratio, "digits", "last", STEPS - 9, STEPS),
+    claim("digits-errors", "00", "Digits: no more held-out errors after 100 steps "
+           "than the best rival", PAPER, 1.0, error_ratio, "digits"),
+)  # fmt: skip

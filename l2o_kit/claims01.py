@@ -7,6 +7,7 @@ does; ``control=True`` measures something of which the claim must not hold.
 import functools
 
 from l2o_kit.baselines import SIX, tuned_baselines
+from l2o_kit.claim import claim
 from l2o_kit.evaluate import Comparison, compare, paired_ratio
 from l2o_kit.landscapes import Valleys, divergence_rate, measured_divergence_rate
 
@@ -47,3 +48,16 @@ def lunch(rotated: bool, quick: bool, control: bool | None = None):
 
     winner, other = map(best, (STRAIGHT, ADAPTIVE) if rotated else (ADAPTIVE, STRAIGHT))
     return *paired_ratio(losses[winner], losses[other]), other
+
+
+CLAIMS = (
+    claim("limits", "01", "SGD, Momentum and NAG diverge within 1 % of the rate "
+           "that theory names", "Lessard et al. 2016", 0.01,
+           divergence_error),
+    claim("lunch-axes", "01", "Valleys along the axes: the best adaptive rule has "
+           "a lower mean loss than SGD, Momentum and NAG",
+           "Wolpert and Macready 1997", 1.0, lunch, False),
+    claim("lunch-askew", "01", "Valleys askew: the best of SGD, Momentum and NAG "
+           "has a lower mean loss than every adaptive rule",
+           "Wolpert and Macready 1997", 1.0, lunch, True),
+)  # fmt: skip

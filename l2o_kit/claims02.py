@@ -4,6 +4,7 @@ Each function gives (number, low, high, against), without an interval: nothing h
 sampled. ``control=True`` measures something of which the claim must not hold.
 """
 
+from l2o_kit.claim import OWN, claim
 from l2o_kit.estimators import NoisyQuadratic, fixed_point
 
 TWO, ONE = NoisyQuadratic(), NoisyQuadratic((1.0,), (100.0,), (1e4,))
@@ -23,3 +24,19 @@ def miss(name: str, one: bool, quick: bool, control: bool | None = None):
     found, best = (fixed_point(kind, problem, WINDOW) for kind in (name, "full"))
     error = abs(found / best - 1)
     return error, error, error, "best rate"
+
+
+CLAIMS = (
+    claim("short-horizon", "02", "Two curvatures: windows of 10 lead to less than "
+           "a tenth of the best rate", "Wu et al. 2018", 0.1,
+           lead, "truncated", 10),
+    claim("first-order", "02", "Two curvatures: without second derivatives, over "
+           "the whole horizon, to less than 0.3 of the best rate",
+           OWN, 0.3, lead, "first_order", 100),
+    claim("one-curvature", "02", "One curvature: windows of 10 lead to within 1 % "
+           "of the best rate", "Wu et al. 2018", 0.01, miss, "truncated",
+           True),
+    claim("pes", "02", "Two curvatures: PES with windows of 10 leads to within "
+           "20 % of the best rate", "Vicol et al. 2021", 0.2, miss, "pes",
+           False),
+)  # fmt: skip

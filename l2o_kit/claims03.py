@@ -11,6 +11,7 @@ import torch
 from l2o_kit import elsewhere
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import load
+from l2o_kit.claim import OWN, PAPER, claim
 from l2o_kit.data import stream
 from l2o_kit.evaluate import paired_ratio
 from l2o_kit.rules import momentum
@@ -75,3 +76,27 @@ def behind(axis: str, value, quick: bool, optimizer=None):
     shares = {name: (last[name] < last["learned"]).double() for name in SIX}
     best = max(SIX, key=lambda name: float(shares[name].mean()))
     return *paired_ratio(shares[best], torch.ones_like(shares[best])), best
+
+
+CLAIMS = (
+    claim("permutation", "03", "Permuting coordinates permutes the updates, "
+           "to a relative 1e-12 in float64", PAPER.split(",")[0], 1e-12,
+           permutation_error),
+    claim("growth", "03", "Ten times the gradient: less than six times the step",
+           OWN, 6.0, growth),
+    claim("quadratic-dim-20", "03", "Twice the dimension, 20: a lower mean loss "
+           "than any of six rivals tuned at home", OWN, 1.0,
+           away, "dimension", 20),
+    claim("quadratic-dim-100", "03", "Ten times the dimension, 100: a lower "
+           "mean loss than any of six rivals tuned at home", OWN, 1.0,
+           away, "dimension", 100),
+    claim("quadratic-long", "03", "Ten times the horizon, 1,000 steps: a lower "
+           "mean loss than any of six rivals tuned at home", OWN, 1.0,
+           away, "horizon", 1000),
+    claim("quadratic-steep", "03", "Losses ten times as large: a lower mean loss "
+           "than any of six rivals tuned at home", OWN, 1.0, away,
+           "scale", 10),
+    claim("quadratic-long-end", "03", "At step 1,000 a rival tuned at home has a "
+           "lower loss on at most half of the problems", OWN, 0.5,
+           behind, "horizon", 1000),
+)  # fmt: skip

@@ -11,6 +11,7 @@ import torch
 from l2o_kit import data, downloads
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import load
+from l2o_kit.claim import EXTENSION, PAPER, claim
 from l2o_kit.evaluate import Curves, optimize, paired_ratio
 from l2o_kit.networks import HORIZONS, NAMES, PLACES, last_tenth
 from l2o_kit.optimizees import Network, mlp
@@ -69,3 +70,19 @@ def real_mnist(quick: bool, optimizer=None):
     }
     best = min(SIX, key=lambda name: float(ends[name].mean().nan_to_num(torch.inf)))
     return *paired_ratio(ends["learned"], ends[best]), best
+
+
+CLAIMS = (
+    claim("mnist-mlp-100", "04", "784-20-10 on the 28x28 digits: after 100 steps "
+           "at most 0.72 times Adam's loss", PAPER, 0.72,
+           end_ratio, "mnist_mlp", 100, ("Adam",)),
+    claim("mnist-mlp-200", "04", "784-20-10 on the 28x28 digits: after 200 steps "
+           "a lower loss than any of six rivals", PAPER, 1.0,
+           end_ratio, "mnist_mlp", 200, SIX),
+    claim("diabetes-500", "04", "Diabetes: after 500 steps at most the loss of "
+           "the best of Adam, SGD and Momentum", EXTENSION, 1.0,
+           end_ratio, "diabetes", 500, ("Adam", "SGD", "Momentum")),
+    claim("mnist-itself", "04", "784-20-10 on MNIST itself: after 100 steps a "
+           "lower loss than any of six rivals", PAPER, 1.0,
+           real_mnist),
+)  # fmt: skip

@@ -12,6 +12,7 @@ import torch
 from l2o_kit import horizons
 from l2o_kit.baselines import Baseline
 from l2o_kit.checkpoint import load
+from l2o_kit.claim import OWN, PAPER, claim
 from l2o_kit.evaluate import optimize, paired_ratio
 from l2o_kit.generalization import HORIZONS, PLACES, network
 from l2o_kit.networks import last_tenth
@@ -67,3 +68,29 @@ def rise(quick: bool, control: bool | None = None):
 
 def _ratio(mine: np.ndarray, theirs: np.ndarray) -> tuple:
     return paired_ratio(torch.from_numpy(mine), torch.from_numpy(theirs))
+
+
+REST = ("sigmoid", 128, 1.0)  # of a place: as in training
+RELU = (20, 1, "relu", 128, 1.0)
+CLAIMS = (
+    claim("digits-40-units", "05", "40 units: after 100 steps at most tuned "
+           "Adam's loss", PAPER, 1.0,
+           away, "digits", (40, 1, *REST), 100),
+    claim("digits-two-layers", "05", "Two layers of 20: after 100 steps at most "
+           "tuned Adam's loss", PAPER, 1.0,
+           away, "digits", (20, 2, *REST), 100),
+    claim("digits-relu-plain", "05", "ReLU, the plain optimizer: after 100 steps "
+           "at most tuned Adam's loss", OWN, 1.0,
+           away, "digits", RELU, 100),
+    claim("digits-relu-robust", "05", "ReLU, the robust optimizer: after 100 "
+           "steps at most tuned Adam's loss", OWN, 1.0,
+           away, "digits_robust", RELU, 100),
+    claim("far-2000-plain", "05", "The plain optimizer: after 2,000 steps at most "
+           "the loss of Adam, tuned for 2,000 steps", OWN, 1.0,
+           far, "plain"),
+    claim("far-2000", "05", "The robust optimizer: after 2,000 steps at most a "
+           "tenth of the loss of Adam, tuned for 2,000 steps", OWN, 0.1,
+           far, "robust"),
+    claim("far-10000", "05", "The robust optimizer: its loss at step 10,000 is "
+           "at most that at step 2,000", OWN, 1.0, rise),
+)  # fmt: skip

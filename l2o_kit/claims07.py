@@ -10,6 +10,7 @@ import numpy as np
 
 from l2o_kit import store
 from l2o_kit.checkpoint import load
+from l2o_kit.claim import EXTENSION, LEMMA, OWN, claim
 from l2o_kit.interpretability import (
     CASES,
     FROZEN,
@@ -104,3 +105,49 @@ def upright(quick: bool, control: bool | None = None):
 def _disordered(lambdas, amounts) -> bool:
     """Whether lambda, from the smallest amount to the largest, fails to fall."""
     return bool((np.diff(lambdas[np.argsort(amounts)]) >= 0).any())
+
+
+LAW = "the inverse variances, within 0.08 in all"
+CLAIMS = (
+    claim("trust-home", "07", "Noise 0.5, 1, 2, 3, no preprocessing: lambda is "
+           f"{LAW}", LEMMA, 0.08, home, "home", "quadratic"),
+    claim("trust-home-log", "07", "The same with preprocessing", LEMMA, 0.08,
+           home, "home", "concurrent_noise"),
+    claim("trust-live", "07", "The same after 100 meta-steps, as in the live "
+           "panel: within 0.15 in all", LEMMA, 0.15,
+           home, "live", "quadratic"),
+    claim("trust-joint", "07", "The same where all weights were trained", LEMMA,
+           0.08, joint),
+    claim("trust-random", "07", "Twenty random vectors of noise, no "
+           f"preprocessing: lambda is {LAW}", LEMMA, 0.08,
+           drawn, "quadratic"),
+    claim("trust-random-log", "07", "The same with preprocessing", LEMMA, 0.08,
+           drawn, "concurrent_noise"),
+    *(
+        claim(f"trust-{name}", "07", f"{words}: lambda is what the general law "
+               "says, within 0.08 in all", LEMMA, 0.08, case, *which)
+        for name, words, which in (
+            ("copies", "Three sources share an error of size 2",
+             ("three copies", 2.0)),
+            ("unequal", "All share an error, of sizes 0.5 to 2 (on the boundary)",
+             ("unequal copies", 2.0)),
+            ("biased", "One source has a bias of 2", ("one biased", 2.0)),
+            ("all-biased", "All are biased, by 0.5 to 2 (on the boundary)",
+             ("all biased", 2.0)),
+        )
+    ),
+    claim("trust-target", "07", "Noise 0.01 to 0.4, judged on source 0: lambda_0 "
+           "above 0.95", EXTENSION, 0.05, lacks, "noise_source0"),
+    claim("trust-noisiest", "07", "Noise 3, 2, 1, 0.5, judged on source 0, the "
+           "noisiest: lambda_0 above 0.95", EXTENSION, 0.05,
+           lacks, "noisiest_source0"),
+    claim("trust-order", "07", "Sizes a factor of 2 apart, shuffled: lambda falls "
+           "with the noise in 20 of 20 runs", OWN, 0.0, disorder),
+    claim("trust-upright", "07", "Rotations 0, 20, 45, upright first or last: its "
+           "lambda is the largest in 20 of 20 runs", EXTENSION, 0.0,
+           upright),
+    claim("trust-poison", "07", "Poison 0, 0.2, 0.5, 0.8: lambda falls with the "
+           "rate in 10 of 10 seeds", EXTENSION, 0.0, falls, "poison", 4),
+    claim("trust-poison-three", "07", "The same among 0, 0.2 and 0.5", OWN, 0.0,
+           falls, "poison", 3),
+)  # fmt: skip

@@ -90,7 +90,7 @@ def poisoned(rates=(0.0, 0.2, 0.5, 0.8), target: str = "clean") -> Concurrent:
 
 
 PROBLEMS = {"quadratic": quadratic, "digits": digits, "mnist_mlp": mnist_mlp,
-            "diabetes": diabetes}  # fmt: skip
+            "diabetes": diabetes, "conv_small": conv_small}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -233,6 +233,7 @@ RECIPES = {
     "conv": Recipe(conv, TWO, CONV_STAGES, judged_on=16),
     "conv_sub": Recipe(conv_others, TWO, CONV_STAGES, judged_on=16),
     "conv_shared": Recipe(conv, SMALL_STEPS, CONV_STAGES, judged_on=16),
+    "conv_small": Recipe(conv_small, TWO, CONV_STAGES, judged_on=16),
 }
 
 

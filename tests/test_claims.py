@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from l2o_kit import claims
-from l2o_kit.claims import CLAIMS, Claim, verdicts
+from l2o_kit.claim import Claim
+from l2o_kit.claims import CLAIMS, verdicts
 from l2o_kit.optimizer import LSTMOptimizer
 
 LEDGER = Path(__file__).parent.parent / "CLAIMS.md"

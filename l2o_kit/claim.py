@@ -1,0 +1,45 @@
+"""A claim: a sentence, where it comes from, and how it is measured.
+
+A claim says that a number is at most a threshold. It *holds* where the whole 95 %
+interval is, *fails* where none of it is, and is *not decided* in between.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Where claims come from
+PAPER, OWN = "Andrychowicz et al. 2016, figure 4", "design of the lesson"
+EXTENSION = "MikyLanfra, Learning-to-Optimize"
+LEMMA = "Aitken 1936, for least squares"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, where it comes from, and how to measure it.
+
+    ``measure(quick, control)`` gives (number, low, high, against), or None where it
+    cannot be measured; the claim is that the number is at most ``threshold``. With a
+    control, something else is measured of which the claim must fail: an untrained
+    optimizer in place of the shipped one, or True where the measurement has a control
+    of its own.
+    """
+
+    id: str
+    lesson: str
+    statement: str
+    source: str
+    threshold: float
+    measure: Callable
+
+    def verdict(self, low: float, high: float) -> str:
+        """holds, fails or not decided, from the 95 % interval."""
+        if high <= self.threshold:
+            return "holds"
+        return "fails" if low > self.threshold else "not decided"
+
+
+def claim(id, lesson, statement, source, threshold, measure, *arguments) -> Claim:
+    """A claim whose measurement takes these arguments first."""
+    return Claim(id, lesson, statement, source, threshold,
+                 functools.partial(measure, *arguments))  # fmt: skip

@@ -1,0 +1,99 @@
+"""The checks of lesson 08: right answers, misconceptions by name, bad input."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from l2o_kit import check
+from l2o_kit.check import lesson08
+from l2o_kit.optimizees import convnet
+
+
+def by_length(shapes, *, longest=4, doubled=False):
+    conv = [name for name, shape in shapes.items() if len(shape) >= longest]
+    fc = [name for name in shapes if doubled or name not in conv]
+    return {"conv": conv, "fc": fc}
+
+
+def by_name(shapes):
+    conv = [name for name in shapes if name.startswith("conv")]
+    return {"conv": conv, "fc": [name for name in shapes if name not in conv]}
+
+
+def normal(X, gain, bias, *, dims=(0, 2, 3), correction=0, eps=1e-5, gained=True):
+    X = X - X.mean(dims, keepdim=True)
+    X = X / (X.var(dims, correction=correction, keepdim=True) + eps).sqrt()
+    return gain.view(-1, 1, 1) * X + bias.view(-1, 1, 1) if gained else X
+
+
+def torchs(X, gain, bias):
+    return F.batch_norm(X, None, None, gain, bias, training=True)
+
+
+def scatter(grads, places, rules):
+    update = torch.empty_like(grads)
+    for name in places:
+        update = update.index_put((places[name],), rules[name](grads[places[name]]))
+    return update
+
+
+RIGHT = {
+    "groups": [by_length, lambda s: {"fc": [n for n in s if len(s[n]) < 4],
+                                     "conv": tuple(n for n in s if len(s[n]) == 4)}],
+    "batch_norm": [normal, torchs],
+    "grouped_update": [scatter],
+}  # fmt: skip
+WRONG = [
+    ("groups", by_name, "belongs to the rest"),
+    ("groups", lambda s: {"conv": ["conv1.weight"], "fc": [
+        n for n in s if n != "conv1.weight"]}, "Count dimensions"),
+    ("groups", lambda s: by_length(s, longest=2), "in the wrong group"),
+    ("groups", lambda s: by_length(s, doubled=True), "in both groups"),
+    ("groups", lambda s: {"conv": ["conv1.weight"], "fc": []}, "in no group"),
+    ("groups", lambda s: {"conv": 3, "fc": 4}, "a list of names"),
+    ("groups", lambda s: list(s), "two keys"),
+    ("batch_norm", lambda *a: normal(*a, dims=(2, 3)), "of each picture alone"),
+    ("batch_norm", lambda *a: normal(*a, dims=(0,)), "for each pixel"),
+    ("batch_norm", lambda *a: normal(*a, dims=(1, 2, 3)), "over the channels"),
+    ("batch_norm", lambda *a: normal(*a, dims=(0, 1, 2, 3)), "over the channels"),
+    ("batch_norm", lambda *a: normal(*a, correction=1), "divided by n - 1"),
+    ("batch_norm", lambda *a: normal(*a, gained=False), "multiply by the gain"),
+    ("batch_norm", lambda X, g, b: X - X.mean(), "yours begins with"),
+    ("batch_norm", lambda X, g, b: torchs(X, g, b)[:1], "has shape"),
+    ("batch_norm", lambda *a: normal(*a, eps=0.0), "not finite"),
+    ("grouped_update", lambda g, p, r: torch.cat([r[n](g[p[n]]) for n in p]),
+     "one group's updates behind"),
+    ("grouped_update", lambda g, p, r: r["fc"](g), "the rule of 'fc' for all"),
+    ("grouped_update", lambda g, p, r: scatter(g, p, {
+        n: (lambda x, n=n: r[n](g)[p[n]]) for n in r}), "read all gradients"),
+    ("grouped_update", lambda g, p, r: -scatter(g, p, r), "Yours begins with"),
+]  # fmt: skip
+
+
+def own(name):
+    return {"groups": lesson08._own_groups, "batch_norm": lesson08._own_batch_norm,
+            "grouped_update": lesson08._own_update}[name]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_answers_are_kept(name, capsys):
+    for answer in (*RIGHT[name], own(name)):
+        assert getattr(check, name)(answer) is answer
+        assert capsys.readouterr().out.startswith("Right: ")
+
+
+@pytest.mark.parametrize(("name", "answer", "message"), WRONG)
+def test_misconceptions_are_named_and_the_kits_is_used(name, answer, message, capsys):
+    assert getattr(check, name)(answer) is own(name)
+    assert message in capsys.readouterr().out
+
+
+def test_the_kits_own_are_right_by_others():
+    net = convnet()
+    shapes = {name: tuple(p.shape) for name, p in net.named_parameters()}
+    conv = set(lesson08._own_groups(shapes)["conv"])
+    assert conv == {"conv1.weight", "conv2.weight", "conv3.weight"}
+    X = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    gain, bias = torch.rand(3), torch.rand(3)
+    ours = lesson08._own_batch_norm(X, gain, bias)
+    assert torch.allclose(ours, torchs(X, gain, bias), atol=1e-5)
