@@ -79,8 +79,9 @@ class StyleTransfer:
         where = self.content if isinstance(self.content, str) else "given pictures"
         return (
             f"StyleTransfer({where} in {', '.join(self.style_names)}; "
-            f"{self.shape[1]}x{self.shape[2]} from {self.start}, {self.features}, "
-            f"{_numbers(self.weights)}; theta has {self.coords:,} coordinates)"
+            f"{self.shape[1]}x{self.shape[2]} from {self.start}, noise {self.noise:g}; "
+            f"{self.features}, {_numbers(self.weights)}; "
+            f"theta has {self.coords:,} coordinates)"
         )
 
     def sample(self, batch: int, generator, dtype=torch.float32) -> "Painting":

@@ -74,9 +74,6 @@ class VGG19(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = _vgg19_layers()[: max(self.STYLE) + 1].eval()
-        for layer in self.layers:
-            if isinstance(layer, nn.ReLU):
-                layer.inplace = False  # the maps before it are needed for its slope
         self.requires_grad_(False)
         for name, values in (("mean", self.MEAN), ("std", self.STD)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1))

@@ -277,7 +277,7 @@ def test_given_pictures_keep_their_shape_and_start_grey_where_asked():
     assert (problem.theta0 == 0.5).all()
     assert problem.images(problem.theta0 + 2).shape == (5, 3, 20, 31)
     assert problem.images(problem.theta0 + 2).max() == 1
-    assert "given pictures in brush; 20x31 from grey" in repr(task)
+    assert "given pictures in brush; 20x31 from grey, noise 0;" in repr(task)
     alone = StyleTransfer("brush", pictures[0], features=RandomFilters(2))
     assert alone.sample(1, draw()).content.shape == (1, 3, 20, 31)
 
