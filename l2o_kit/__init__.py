@@ -29,6 +29,7 @@ order; each file opens with its equation:
     diagnosis     a debugger for meta-learners
     checkpoint    save and load, with provenance and a checksum
     resume        a meta-training that survives being killed
+    problems      what the shipped optimizers are trained and judged on
     recipes       how each shipped optimizer was made
     elsewhere     the quadratics at another scale, dimension, horizon
     networks      digits, larger digits, diabetes: all rules, three horizons

@@ -15,7 +15,7 @@ from l2o_kit.claim import EXTENSION, PAPER, claim
 from l2o_kit.evaluate import Curves, optimize, paired_ratio
 from l2o_kit.networks import HORIZONS, NAMES, PLACES, last_tenth
 from l2o_kit.optimizees import Network, mlp
-from l2o_kit.recipes import PROBLEMS
+from l2o_kit.problems import PROBLEMS
 from l2o_kit.store import rivals, stored
 
 JUDGED = {"mnist_mlp": (16, 2), "diabetes": (32, 8)}  # networks: in full, quickly

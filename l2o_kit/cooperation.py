@@ -26,7 +26,7 @@ from l2o_kit.evaluate import optimize
 from l2o_kit.log import Log
 from l2o_kit.networks import last_tenth
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.recipes import noisy, poisoned, rotated
+from l2o_kit.problems import noisy, poisoned, rotated
 from l2o_kit.trust import learn_lambda, trusting
 
 STEP = 10**0.25  # between two rates that are tried for Adam

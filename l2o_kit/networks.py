@@ -14,7 +14,7 @@ from l2o_kit.baselines import RULES, SIX
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import Curves, optimize, paired_ratio
 from l2o_kit.plots import mean_band
-from l2o_kit.recipes import PROBLEMS
+from l2o_kit.problems import PROBLEMS
 
 PLACES = {  # name -> recipe
     "digits, 8x8": "digits",

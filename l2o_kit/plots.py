@@ -112,16 +112,32 @@ class Picture:
 
 
 def gallery(X, labels, columns: int = 10) -> Picture:
-    """The first pictures of a data set, X [n, pixels], under their labels."""
-    side = round(len(X[0]) ** 0.5)
+    """The first pictures of a data set under their labels.
+
+    X is [n, pixels], grey, or [n, 3, height, width], in colours of any scale.
+    """
     figure, axes = new_figure(columns * 0.9, 1.2, columns=columns)
-    for ax, row, label in zip(axes, X, labels, strict=False):
-        ax.imshow(row.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
+    for ax, picture, label in zip(axes, X, labels, strict=False):
+        ax.imshow(_shown(picture), cmap="gray_r", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[], title=str(int(label)))
         ax.grid(False)
         ax.spines[:].set_visible(True)
     names = ", ".join(str(int(label)) for label in labels[:columns])
-    return Picture(figure, f"{columns} handwritten digits, {side} by {side}: {names}")
+    height, width = _shown(X[0]).shape[:2]
+    kind = "in colour" if X[0].ndim == 3 else "handwritten"
+    return Picture(
+        figure, f"{columns} digits, {kind}, {height} by {width} pixels: {names}"
+    )
+
+
+def _shown(picture) -> np.ndarray:
+    """A row of grey pixels as a square; or colours brought into [0, 1]."""
+    picture = np.asarray(picture)
+    if picture.ndim == 1:
+        side = round(len(picture) ** 0.5)
+        return picture.reshape(side, side)
+    low, high = picture.min(), picture.max()
+    return (picture.transpose(1, 2, 0) - low) / max(high - low, 1e-12)
 
 
 def html_table(header: list[str], rows: list[list[str]], caption: str = "") -> str:

@@ -49,7 +49,7 @@ from l2o_kit.checkpoint import load, today
 from l2o_kit.evaluate import optimize
 from l2o_kit.optimizees import Network, mlp
 from l2o_kit.plots import mean_band
-from l2o_kit.recipes import PROBLEMS
+from l2o_kit.problems import PROBLEMS
 
 FOLDER = Path(__file__).parent / "stored"
 STEPS = 100

@@ -21,7 +21,7 @@ from l2o_kit.cooperation import KINDS, end, tuned_adam
 from l2o_kit.evaluate import optimize
 from l2o_kit.networks import last_tenth
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.recipes import diabetes, digits, noisy
+from l2o_kit.problems import diabetes, digits, noisy
 from l2o_kit.sources import Activation, Loss, Subset
 from l2o_kit.trainer import meta_train
 from l2o_kit.trust import learn_lambda, trusting

@@ -12,7 +12,8 @@ from l2o_kit.networks import HORIZONS, NAMES, PLACES, POINTS, last_tenth, rules
 from l2o_kit.panels import BreakEven, Networks, WarmStart, minute, networks
 from l2o_kit.panels.breakeven import break_even, costs, pays_question, totals
 from l2o_kit.panels.networks import overfit_question, score
-from l2o_kit.recipes import PROBLEMS, RECIPES
+from l2o_kit.problems import PROBLEMS
+from l2o_kit.recipes import RECIPES
 from l2o_kit.store import rivals, stored
 
 

@@ -8,7 +8,9 @@ import torch
 from l2o_kit import recipes
 from l2o_kit.checkpoint import load
 from l2o_kit.optimizees import Quadratic
+from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.recipes import RECIPES, Recipe, how, make
+from l2o_kit.trainer import meta_train
 from l2o_kit.variations import Scaled
 
 TINY = Recipe(
@@ -34,7 +36,7 @@ def test_a_recipe_is_deterministic_and_remembers_how(tmp_path, monkeypatch):
     assert provenance["recipe"] == "tiny" and provenance["seed"] == 0
     assert provenance["how"]["stages"][1]["unroll"] == 20
     assert provenance["score"]["loss at step 100"] > 0
-    untrained = recipes.LSTMOptimizer(**TINY.config, seed=0)
+    untrained = LSTMOptimizer(**TINY.config, seed=0)
     assert not torch.equal(untrained.lstm.w_out, made[0].lstm.w_out)
 
 
@@ -55,6 +57,27 @@ def test_a_recipe_may_go_on_from_a_shipped_optimizer_on_other_problems(
     assert "dim=2" in made.provenance["how"]["optimizee"]
     assert made.provenance["how"]["start"] == "quadratic"
     assert "mean loss, steps 1 to 7" in made.provenance["score"]
+
+
+def test_a_recipe_that_was_stopped_goes_on_from_what_it_kept(tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "tiny", TINY)
+    whole, calls = load(make("tiny", tmp_path)), []
+    (tmp_path / "keep").mkdir()
+
+    def second_stage_fails(optimizer, optimizee, **settings):
+        calls.append(settings)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return meta_train(optimizer, optimizee, **settings)
+
+    monkeypatch.setattr(recipes, "meta_train", second_stage_fails)
+    with pytest.raises(KeyboardInterrupt):
+        make("tiny", tmp_path, tmp_path / "keep")
+    (tmp_path / "tiny.safetensors").unlink()
+    resumed = load(make("tiny", tmp_path, tmp_path / "keep"))
+    assert calls[0]["resume"] is None and calls[2]["resume"] is not None
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("name", RECIPES)

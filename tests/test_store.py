@@ -9,7 +9,7 @@ from l2o_kit import elsewhere, generalization, store
 from l2o_kit.baselines import RULES, SIX, Baseline, tune
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
-from l2o_kit.recipes import PROBLEMS
+from l2o_kit.problems import PROBLEMS
 from l2o_kit.store import (
     BUILDERS,
     RACE_NOISE,

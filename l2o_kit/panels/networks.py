@@ -15,7 +15,7 @@ from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks
 from l2o_kit.plots import STYLES, VERMILION, new_figure, style
-from l2o_kit.recipes import PROBLEMS
+from l2o_kit.problems import PROBLEMS
 from l2o_kit.store import stored
 
 STEPS, SECONDS = "steps", "time"
