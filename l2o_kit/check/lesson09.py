@@ -1,0 +1,109 @@
+"""Lesson 09: a Gram matrix, the total variation, a style term relative to the start."""
+
+import torch
+
+from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.data import stream
+
+
+def _own_gram(maps):
+    channels, height, width = maps.shape
+    flat = maps.reshape(channels, -1)
+    return flat @ flat.T / (height * width)
+
+
+@exercise(_own_gram, "where a pattern is does not matter to it, only that it is there.")
+def gram_matrix(answer):
+    """Maps [channels, height, width] to [channels, channels]."""
+    maps = torch.rand(3, 4, 5, generator=stream(0, "gram"))
+    right = _own_gram(maps)
+    value = tensor_like(ask(answer, maps), right, "one number for each pair of maps.")
+    centred = maps - maps.mean((1, 2), keepdim=True)
+    for wrong, why in (
+        (right * 20, "Nearly: divide by the number of pixels, height times width. Else "
+         "a larger picture has a larger Gram matrix, and no style fits it."),
+        (right * 20 / 3, "You divide by the number of channels. Divide by the number "
+         "of pixels."),
+        (right * 20 / 60, "You divide by channels times pixels. Divide by the number "
+         "of pixels alone."),
+        (_own_gram(centred), "You subtract the means, as for a covariance. A Gram "
+         "matrix keeps them: how much there is of a pattern belongs to the style."),
+    ):  # fmt: skip
+        if near(value, wrong):
+            raise Wrong(why)
+    if not near(value, right):
+        raise Wrong(
+            f"For random maps yours begins with {float(value[0, 0]):.4f}, "
+            f"{float(value[0, 1]):.4f}, expected {float(right[0, 0]):.4f}, "
+            f"{float(right[0, 1]):.4f}: the mean over the pixels of map i times map j."
+        )
+
+
+def _own_variation(image):
+    down = (image[:, 1:] - image[:, :-1]).abs().mean()
+    across = (image[:, :, 1:] - image[:, :, :-1]).abs().mean()
+    return down + across
+
+
+@exercise(_own_variation, "noise has much of it, flat colour none.")
+def variation(answer):
+    """A picture [3, height, width] to one number."""
+    image = torch.rand(3, 5, 7, generator=stream(0, "variation"))
+    right = float(_own_variation(image))
+    value = number(ask(answer, image))
+    down = (image[:, 1:] - image[:, :-1]).abs()
+    across = (image[:, :, 1:] - image[:, :, :-1]).abs()
+    colours = (image[1:] - image[:-1]).abs()
+    for wrong, why in (
+        (down.mean(), "Those are the neighbours above and below. Add those to the left "
+         "and right."),
+        (across.mean(), "Those are the neighbours to the left and right. Add those "
+         "above and below."),
+        (down.sum() + across.sum(), "Nearly: take means, not sums, so that a larger "
+         "picture does not have more of it."),
+        (down.square().mean() + across.square().mean(), "You square the differences. "
+         "Take absolute values: a sharp edge then costs no more than a slow ramp."),
+        ((image[:, 1:] - image[:, :-1]).mean()
+         + (image[:, :, 1:] - image[:, :, :-1]).mean(), "Up and down cancel: take "
+         "absolute values before the mean."),
+        (colours.mean() + down.mean(), "Dimension 0 holds the colours: red is no "
+         "neighbour of green. Use dimensions 1 and 2."),
+        (colours.mean() + down.mean() + across.mean(), "Dimension 0 holds the colours: "
+         "red is no neighbour of green. Use dimensions 1 and 2 only."),
+    ):  # fmt: skip
+        if near(value, float(wrong)):
+            raise Wrong(why)
+    if not near(value, right):
+        raise Wrong(f"For a random picture yours gives {value:.4f}, expected "
+                    f"{right:.4f}.")  # fmt: skip
+
+
+def _own_style(gram, start, goal):
+    return (gram - goal).square().sum() / (start - goal).square().sum()
+
+
+@exercise(_own_style, "1 where nothing was painted yet, 0 where the style is met.")
+def style_term(answer):
+    """Gram matrices [c, c] of the picture, the start and the style to one number."""
+    draw = stream(0, "style")
+    gram, start, goal = (torch.rand(3, 3, generator=draw) for _ in range(3))
+    value = number(ask(answer, gram, start, goal))
+    right = float(_own_style(gram, start, goal))
+    for wrong, why in (
+        ((gram - goal).square().sum(), "Nearly: divide by the same distance of the "
+         "start, so that every picture begins at 1."),
+        ((gram - start).square().sum() / (start - goal).square().sum(), "That is how "
+         "far it has gone from the start. What counts is how far the style still is."),
+        ((gram - goal).square().sum() / goal.square().sum(), "You divide by the size "
+         "of the style's Gram matrix. Divide by the distance of the start."),
+        ((gram - goal).norm() / (start - goal).norm(), "You take the root: the term is "
+         "a ratio of squared distances."),
+        ((start - goal).square().sum() / (gram - goal).square().sum(), "Turned round: "
+         "yours grows as the style comes nearer."),
+    ):  # fmt: skip
+        if near(value, float(wrong)):
+            raise Wrong(why)
+    if not near(value, right):
+        raise Wrong(
+            f"For random matrices yours gives {value:.4f}, expected {right:.4f}."
+        )
