@@ -30,8 +30,8 @@ ORDER = """
     panels.networks panels.breakeven panels.generalize panels.horizon
     panels.failures panels.choices panels.trusted panels.gains panels.spoilt
     panels.subsets panels.drawing panels.together panels.livetrust panels.broken
-    panels.paths panels.convnets panels.tworates panels.updates panels.filters
-    panels.liveconv panels.paint panels panels.strips
+    panels.paths panels.standings panels.convnets panels.artrace panels.tworates
+    panels.updates panels.filters panels.liveconv panels.paint panels panels.strips
 """
 FLOORS = ORDER.split()
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))

@@ -1,0 +1,62 @@
+"""Neural art: the learned optimizer beside seven tuned rivals, at home and away."""
+
+import functools
+
+import numpy as np
+
+from l2o_kit.baselines import RULES
+from l2o_kit.gallery import PLACES, STEPS
+from l2o_kit.panels.guess import Guess
+from l2o_kit.panels.standings import Standings
+from l2o_kit.store import stored
+
+LAST = STEPS - STEPS // 10 + 1  # where the last tenth begins
+
+
+class ArtRace(Standings):
+    """At home, at four times the pixels, in styles never met."""
+
+    title = "Neural art: who is ahead?"
+    strip = ({"place": "home"}, {"place": "large"}, {"place": "new"})
+    learned, steps, slider = ("learned",), STEPS, "place"
+    places = {  # noqa: RUF012
+        "home": "64x64", "large": "128x128", "new": "new styles"
+    }  # fmt: skip
+    measures = {"all steps": "mean", "the last tenth": "last"}  # noqa: RUF012
+    vertical = {"ylim": (0.03, 1.5), "yscale": "log"}  # noqa: RUF012
+
+    def rows(self, place):
+        """From ``stored/gallery``: [rule, step, picture], all losses."""
+        losses = _losses(place)
+        return {"losses": losses.mean(2), "mean": losses[:, 1:].mean(1),
+                "last": losses[:, LAST:].mean(1)}  # fmt: skip
+
+
+@functools.cache
+def _losses(place: str) -> np.ndarray:
+    return stored("gallery")[place].astype(float)
+
+
+def larger_question() -> Guess:
+    """Before the panel opens: four times the pixels; is it still ahead of Adam?"""
+    options = (
+        "Further ahead",
+        "As far ahead, within 0.05",
+        "Less far ahead, or behind",
+    )
+
+    def truth():
+        ahead = []
+        for place in list(PLACES)[:2]:
+            means = _losses(place)[:, 1:].mean((1, 2))
+            ahead.append(means[0] / means[1 + list(RULES).index("Adam")])
+        change = ahead[1] - ahead[0]
+        return options[1 if abs(change) <= 0.05 else 0 if change < 0 else 2]
+
+    return Guess(
+        "It was trained on pictures of 64x64. At 128x128 there are four times as many "
+        "coordinates. Adam is tuned anew there. Take the ratio of their mean losses, "
+        "learned to Adam: how does it change?",
+        truth=truth, options=options,
+        because="Move the slider of the place, and compare the ratios.",
+    )  # fmt: skip
