@@ -233,3 +233,16 @@ def test_square_is_the_middle_and_halving_is_a_mean():
     halves = (flat[:, :, ::2] + flat[:, :, 1::2])[:, ::2] / 2
     inside = resize(flat, 20, 20)[:, :, 1:-1]
     torch.testing.assert_close(inside, halves[:, :, 1:-1])
+
+
+def test_what_is_cut_out_is_square_and_shows_most_of_its_region(monkeypatch):
+    seen = []
+    monkeypatch.setattr(photographs, "resize", lambda p, *size: seen.append(p) or p)
+    monkeypatch.setattr(
+        photographs, "regions", lambda split: [torch.zeros(3, 20, 30)] * 2
+    )
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(400):
+        crop("train", 8, generator)
+    assert all(p.shape[1] == p.shape[2] for p in seen)
+    assert {p.shape[1] for p in seen} == set(range(12, 21))
