@@ -53,6 +53,7 @@ order; each file opens with its equation:
 import importlib
 
 from l2o_kit import data
+from l2o_kit.art import StyleTransfer
 from l2o_kit.baselines import Baseline, tuned_baselines
 from l2o_kit.checkpoint import CheckpointError, load, pretrained, save
 from l2o_kit.concurrent import Concurrent
@@ -67,8 +68,9 @@ from l2o_kit.trainer import meta_train
 __all__ = [
     "Baseline", "CheckpointError", "Comparison", "Concurrent", "Curves", "Diagnosis",
     "GroupedOptimizer", "LSTMOptimizer", "Log", "MetaTrainingDiverged", "Network",
-    "Quadratic", "compare", "convnet", "data", "diagnose", "load", "meta_train", "mlp",
-    "optimize", "pretrained", "rivals", "save", "tuned_baselines", "verdicts",
+    "Quadratic", "StyleTransfer", "compare", "convnet", "data", "diagnose", "load",
+    "meta_train", "mlp", "optimize", "pretrained", "rivals", "save",
+    "tuned_baselines", "verdicts",
 ]  # fmt: skip
 
 # Modules with a command line of their own (python -m l2o_kit.store) are not imported

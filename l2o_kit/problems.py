@@ -6,6 +6,7 @@ Each is a function that makes the optimizee; what it needs of data is made then.
 from torch.nn import functional as F
 
 from l2o_kit import data
+from l2o_kit.art import StyleTransfer
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
 from l2o_kit.sources import Noise, Poison, Rotation
@@ -82,6 +83,16 @@ def rotated(angles=(0, 20, 45), target: str = "clean") -> Concurrent:
 def poisoned(rates=(0.0, 0.2, 0.5, 0.8), target: str = "clean") -> Concurrent:
     """The digits network, each source with a share of its labels wrong."""
     return Concurrent(digits(), [Poison(rate) for rate in rates], target)
+
+
+def neural_art() -> StyleTransfer:
+    """Neural art: pictures in a mosaic or in waves, of contents never trained on."""
+    return StyleTransfer(content="validation")
+
+
+def neural_art_training() -> StyleTransfer:
+    """The same, of contents from the training regions."""
+    return StyleTransfer(content="train")
 
 
 PROBLEMS = {"quadratic": quadratic, "digits": digits, "mnist_mlp": mnist_mlp,
