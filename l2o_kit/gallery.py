@@ -22,7 +22,7 @@ from l2o_kit.evaluate import optimize
 STEPS = 128
 PLACES = {"home": {}, "large": {"size": 128}, "new": {"style": styles.NEW}}
 TUNED_ON = {"home": 4, "large": 2, "new": 4}  # pictures
-JUDGED_ON = {"home": 16, "large": 8, "new": 16}
+JUDGED_ON = 16
 
 
 def place(name: str, content: str = "test") -> StyleTransfer:
@@ -52,7 +52,7 @@ def tuned(where: str, name: str) -> Baseline:
 
 def losses(where: str, rule) -> np.ndarray:
     """[STEPS + 1, picture], float32: every loss on the place's test pictures."""
-    curves = optimize(rule, place(where), steps=STEPS, batch=JUDGED_ON[where])
+    curves = optimize(rule, place(where), steps=STEPS, batch=JUDGED_ON)
     return curves.losses.numpy()
 
 

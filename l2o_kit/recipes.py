@@ -2,7 +2,7 @@
 
     python -m l2o_kit.recipes            every recipe, in order
     python -m l2o_kit.recipes digits     one of them
-    python -m l2o_kit.recipes conv --keep FOLDER     go on from where it was stopped
+    python -m l2o_kit.recipes digits --keep FOLDER   go on from where it was stopped
 
 A recipe is deterministic for its seed on one machine: it counts meta-steps, not time.
 Its score goes into the file with the weights; claims are judged on other problems.

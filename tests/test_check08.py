@@ -1,11 +1,12 @@
-"""The checks of lesson 08: right answers, misconceptions by name, bad input."""
+"""The checks of lessons 08 and 09: right answers, misconceptions by name, bad input."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from l2o_kit import check
-from l2o_kit.check import lesson08
+from l2o_kit.check import lesson08, lesson09
+from l2o_kit.features import gram
 from l2o_kit.optimizees import convnet
 
 
@@ -37,11 +38,29 @@ def scatter(grads, places, rules):
     return update
 
 
+def pair(maps, *, by=None, centre=False):
+    if centre:
+        maps = maps - maps.mean((1, 2), keepdim=True)
+    products = torch.einsum("ihw,jhw->ij", maps, maps)
+    return products / (maps[0].numel() if by is None else by)
+
+
+def steps(image, *, dims=(1, 2), of=torch.abs, take=torch.mean):
+    return sum(take(of(image.diff(dim=dim))) for dim in dims)
+
+
+def ratio(gram, start, goal):
+    return F.mse_loss(gram, goal) / F.mse_loss(start, goal)
+
+
 RIGHT = {
     "groups": [by_length, lambda s: {"fc": [n for n in s if len(s[n]) < 4],
                                      "conv": tuple(n for n in s if len(s[n]) == 4)}],
     "batch_norm": [normal, torchs],
     "grouped_update": [scatter],
+    "gram_matrix": [pair, lambda m: gram(m[None])[0]],
+    "variation": [steps, lambda image: float(steps(image))],
+    "style_term": [ratio, lambda g, s, t: float(ratio(g, s, t))],
 }  # fmt: skip
 WRONG = [
     ("groups", by_name, "belongs to the rest"),
@@ -67,12 +86,36 @@ WRONG = [
     ("grouped_update", lambda g, p, r: scatter(g, p, {
         n: (lambda x, n=n: r[n](g)[p[n]]) for n in r}), "read all gradients"),
     ("grouped_update", lambda g, p, r: -scatter(g, p, r), "Yours begins with"),
+    ("gram_matrix", lambda m: pair(m, by=1), "divide by the number of pixels"),
+    ("gram_matrix", lambda m: pair(m, by=3), "the number of channels"),
+    ("gram_matrix", lambda m: pair(m, by=60), "channels times pixels"),
+    ("gram_matrix", lambda m: pair(m, centre=True), "subtract the means"),
+    ("gram_matrix", lambda m: pair(m.transpose(0, 1)), "has shape"),
+    ("gram_matrix", lambda m: -pair(m), "yours begins with"),
+    ("variation", lambda i: steps(i, dims=(1,)), "left and right"),
+    ("variation", lambda i: steps(i, dims=(2,)), "above and below"),
+    ("variation", lambda i: steps(i, take=torch.sum), "take means"),
+    ("variation", lambda i: steps(i, of=torch.square), "square the differences"),
+    ("variation", lambda i: steps(i, of=lambda x: x), "cancel"),
+    ("variation", lambda i: steps(i, dims=(0, 1)), "holds the colours"),
+    ("variation", lambda i: steps(i, dims=(0, 1, 2)), "holds the colours"),
+    ("variation", lambda i: i.var(), "yours gives"),
+    ("style_term", lambda g, s, t: (g - t).square().sum(), "divide by the same"),
+    ("style_term", lambda g, s, t: F.mse_loss(g, s) / F.mse_loss(s, t), "still is"),
+    ("style_term", lambda g, s, t: (g - t).square().sum() / t.square().sum(),
+     "size of the style's"),
+    ("style_term", lambda g, s, t: ratio(g, s, t) ** 0.5, "take the root"),
+    ("style_term", lambda g, s, t: 1 / ratio(g, s, t), "Turned round"),
+    ("style_term", lambda g, s, t: 7.0, "yours gives 7"),
+    ("style_term", lambda g, s, t: g, "return one number"),
 ]  # fmt: skip
 
 
 def own(name):
     return {"groups": lesson08._own_groups, "batch_norm": lesson08._own_batch_norm,
-            "grouped_update": lesson08._own_update}[name]  # fmt: skip
+            "grouped_update": lesson08._own_update,
+            "gram_matrix": lesson09._own_gram, "variation": lesson09._own_variation,
+            "style_term": lesson09._own_style}[name]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RIGHT)

@@ -41,7 +41,7 @@ def test_rivals_are_tuned_on_the_validation_regions_and_judged_on_others(tiny):
     scores = [gallery.score(task, 4, rival) for rival in around]
     assert scores[1] == min(scores) and best.lr > GRID[0]
     tiny.clear()
-    assert gallery.losses("large", best).shape == (4, gallery.JUDGED_ON["large"])
+    assert gallery.losses("large", best).shape == (4, gallery.JUDGED_ON)
     assert tiny == [("large", "test")]
 
 
