@@ -63,7 +63,8 @@ def test_each_group_moves_as_its_own_optimizer_would():
     for grad in grads:
         update, state = rule(grad, state)
         for name, member in optimizer.groups.items():
-            places = rule.places(2 * network.coords)[name]
+            columns = rule.columns[name].tolist()
+            places = columns + [network.coords + k for k in columns]  # of both
             expected, alone[name] = member(grad[places], alone[name])
             assert torch.allclose(update[places], expected, atol=1e-7)
 
