@@ -15,10 +15,17 @@ from pathlib import Path
 
 from l2o_kit.checkpoint import PRETRAINED, from_config, load, save
 from l2o_kit.evaluate import optimize
+from l2o_kit.groups import CONV_AND_FC
 from l2o_kit.problems import (
+    conv,
+    conv_narrow,
+    conv_others_narrow,
+    conv_small,
     diabetes,
     digits,
     mnist_mlp,
+    neural_art,
+    neural_art_training,
     noisy,
     poisoned,
     quadratic,
@@ -42,6 +49,9 @@ class Recipe:
     On quadratics a stage with a window of 100 was tried, and changed nothing. Where
     phi goes on from a good rule, the meta-gradient without second derivatives made it
     worse, on both networks, and the one with them better.
+
+    On convolutional networks windows of 50 steps made it worse too. Training takes 8
+    channels and runs on 16: training on 16 for as long, so fewer meta-steps, was worse.
     """
 
     optimizee: Callable
@@ -55,6 +65,19 @@ class Recipe:
 
 ONLY_LAMBDA = {"only_lambda": True, "unroll": 20, "meta_steps": 100, "batch": 4,
                "lr": (0.1, 0.003)}  # fmt: skip
+SMALL_STEPS = {"preprocess": "log_sign", "output_scale": 0.01}
+TWO = {"groups": {"conv": SMALL_STEPS, "fc": SMALL_STEPS}, "rule": CONV_AND_FC}
+
+
+def conv_stages(on: Callable, meta_steps: int = 2_500) -> tuple[dict, ...]:
+    """A hundred windows drawn to an Adam, then the others."""
+    window = {"on": on, "unroll": 20, "batch": 1}
+    return (
+        window | {"meta_steps": 100, "lr": 5e-3, "imitate": 3e-3},
+        window | {"meta_steps": meta_steps, "lr": (3e-3, 3e-4)},
+    )
+
+
 RECIPES = {
     "quadratic": Recipe(
         quadratic,
@@ -155,6 +178,28 @@ RECIPES = {
         (ONLY_LAMBDA,),
         judged_on=32,
         start="digits",
+    ),
+    "conv": Recipe(conv, TWO, conv_stages(conv_narrow), judged_on=4),
+    "conv_sub": Recipe(conv, TWO, conv_stages(conv_others_narrow), judged_on=4),
+    "conv_shared": Recipe(conv, SMALL_STEPS, conv_stages(conv_narrow), judged_on=4),
+    "conv_small": Recipe(conv_small, TWO, conv_stages(conv_small, 1_500), judged_on=16),
+    "neural_art": Recipe(
+        neural_art,
+        {"preprocess": "normalized", "bounded": True, "output_scale": 0.05},
+        (
+            {
+                "on": neural_art_training,
+                "unroll": 16,
+                "horizon": 128,
+                "meta_steps": 800,
+                "batch": 1,
+                "lr": (3e-3, 1e-3),
+                "second_derivatives": True,
+            },
+        ),
+        judged_on=16,
+        steps=128,
+        start="digits_robust",
     ),
 }
 
