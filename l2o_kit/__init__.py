@@ -40,6 +40,8 @@ order; each file opens with its equation:
     cooperation   whom to trust, and what it gains, for many settings
     teamwork      when cooperation helps: more sources, other ways to combine
     interpretability  lambda over training, over seeds, beside the laws
+    convolutions  convolutional networks: two LSTMs, one, and labels never met
+    gallery       neural art at home, larger, in styles never met
     store         results that are too slow for a slider
     rules         six hand-designed update rules, a few lines each
     landscapes    quadratics whose every answer is known

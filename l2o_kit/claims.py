@@ -25,11 +25,13 @@ from l2o_kit import (
     claims05,
     claims06,
     claims07,
+    claims08,
+    claims09,
 )
 
 NOT_TESTED = "not tested"
 MODULES = (claims00, claims01, claims02, claims03, claims04, claims05, claims06,
-           claims07)  # fmt: skip
+           claims07, claims08, claims09)  # fmt: skip
 CLAIMS = {claim.id: claim for module in MODULES for claim in module.CLAIMS}
 
 
@@ -64,6 +66,9 @@ def report() -> str:
         "Lesson 06: ratios of clean losses; three seeds, their median and extremes, "
         "or 64 quadratics, 8 networks. Lesson 07: distances to theory, 1 - lambda_0, "
         "or how many runs are out of order; the median of all runs, and the extremes. "
+        "Lesson 08: ratios as in lesson 04, on 16 networks; the first row is a "
+        "difference of accuracies, three seeds. Lesson 09: ratios of mean losses on 16 "
+        "pictures, rivals tuned at each place on other contents. "
         "All other intervals are paired 95 % bootstraps.", "",
         f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
         "float32, CPU.", "",

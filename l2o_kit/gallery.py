@@ -9,6 +9,7 @@ meta-trained, at home, on the training regions.
     new     64x64, brush strokes, dots and the photograph of a flower
 """
 
+import functools
 import math
 from functools import partial
 
@@ -17,12 +18,14 @@ import numpy as np
 from l2o_kit import styles
 from l2o_kit.art import StyleTransfer
 from l2o_kit.baselines import GRID, RULES, Baseline, tune
+from l2o_kit.checkpoint import from_config, load
 from l2o_kit.evaluate import optimize
 
 STEPS = 128
 PLACES = {"home": {}, "large": {"size": 128}, "new": {"style": styles.NEW}}
 TUNED_ON = {"home": 4, "large": 2, "new": 4}  # pictures
 JUDGED_ON = 16
+LEARNED, BEGUN = ("learned", "before"), "digits_robust"  # before it saw a picture
 
 
 def place(name: str, content: str = "test") -> StyleTransfer:
@@ -50,18 +53,26 @@ def tuned(where: str, name: str) -> Baseline:
                                      TUNED_ON[where]))  # fmt: skip
 
 
+@functools.cache
+def learned() -> dict:
+    """The optimizer of the lesson, and the one that its meta-training began with."""
+    painter = load("neural_art")
+    begun = from_config(painter.config)
+    begun.load_state_dict(load(BEGUN).state_dict())
+    return dict(zip(LEARNED, (painter, begun), strict=True))
+
+
 def losses(where: str, rule) -> np.ndarray:
     """[STEPS + 1, picture], float32: every loss on the place's test pictures."""
     curves = optimize(rule, place(where), steps=STEPS, batch=JUDGED_ON)
     return curves.losses.numpy()
 
 
-def build(learned: dict) -> dict:
-    """rates [place, rule]; home, large, new [learned..., rule, step, picture]."""
-    arrays = {"rates": []}
-    for where in PLACES:
-        rivals = [tuned(where, name) for name in RULES]
-        arrays["rates"].append([one.lr for one in rivals])
-        rules = [*learned.values(), *rivals]
-        arrays[where] = np.stack([losses(where, rule) for rule in rules])
-    return arrays | {"rates": np.array(arrays["rates"])}
+def build(where: str) -> dict:
+    """rates [rule], tuned at a place; losses [learned..., rule, step, picture]."""
+    rivals = [tuned(where, name) for name in RULES]
+    rules = [*learned().values(), *rivals]
+    return {
+        "rates": np.array([one.lr for one in rivals]),
+        "losses": np.stack([losses(where, rule) for rule in rules]),
+    }

@@ -21,6 +21,13 @@ Every file has a builder here, and a test recomputes random entries of it.
     paths_NAME      lesson 07: lambda after every meta-step, many seeds
     drawn           lesson 07: lambda of noise of random sizes, and in random orders
     cases           lesson 07: lambda where the inverse variances are not the answer
+    rates_conv_PLACE  lesson 08: tuned rates of the rivals at each place
+    conv_PLACE      lesson 08: three learned optimizers and seven rivals
+    accuracies      lesson 08: a line and the convolutional network, to convergence
+    two_rates       lesson 08: Adam with a rate for each group
+    watched         lesson 08: filters and gradients, step by step
+    watched_conv_small  lesson 08: rivals on the networks of the live panel
+    gallery_PLACE   lesson 09: rates and losses at home, large, in new styles
     elsewhere       quadratics of another scale, dimension, horizon: see elsewhere.py
 """
 
@@ -33,10 +40,12 @@ from pathlib import Path
 import numpy as np
 
 from l2o_kit import (
+    convolutions,
     cooperation,
     data,
     elsewhere,
     experiments,
+    gallery,
     generalization,
     horizons,
     interpretability,
@@ -54,7 +63,8 @@ from l2o_kit.problems import PROBLEMS
 FOLDER = Path(__file__).parent / "stored"
 STEPS = 100
 # Problems that a rate is tuned on; and for what it is tuned, after how many steps
-TUNING = {"quadratic": 1000, "digits": 16, "mnist_mlp": 4, "diabetes": 16}
+TUNING = {"quadratic": 1000, "digits": 16, "mnist_mlp": 4, "diabetes": 16,
+          "conv_small": 8}  # fmt: skip
 AT_HOME = (("mean", 100), ("last", 100))
 LONGER = (("last", 200), ("last", 500))
 TUNED_FOR = {
@@ -62,6 +72,7 @@ TUNED_FOR = {
     "digits": AT_HOME + LONGER,
     "mnist_mlp": AT_HOME[1:] + LONGER,
     "diabetes": AT_HOME + LONGER,
+    "conv_small": AT_HOME[:1],
 }
 
 
@@ -199,6 +210,22 @@ BUILDERS: dict[str, Callable[[], dict]] = {
     "teamwork": teamwork.build,
     "drawn": interpretability.build_drawn,
     "cases": interpretability.build_cases,
+    **{
+        f"rates_conv_{place}": functools.partial(convolutions.build_rates, place)
+        for place in convolutions.PLACES
+    },
+    **{
+        f"conv_{place}": functools.partial(convolutions.build_place, place, rivals)
+        for place in convolutions.PLACES
+    },
+    "accuracies": convolutions.accuracies,
+    "two_rates": convolutions.build_two_rates,
+    "watched": lambda: convolutions.build_watched(rivals),
+    "watched_conv_small": lambda: convolutions.build_watched_small(rivals),
+    **{
+        f"gallery_{place}": functools.partial(gallery.build, place)
+        for place in gallery.PLACES
+    },
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,
     "elsewhere": build_elsewhere,

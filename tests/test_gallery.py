@@ -52,8 +52,10 @@ def test_a_rival_that_diverges_scores_infinity(tiny):
 
 def test_build_keeps_every_curve(tiny, monkeypatch):
     monkeypatch.setattr(gallery, "tuned", lambda where, name: gallery.rival(name, 0.01))
-    arrays = gallery.build({"stays": lambda grad: 0 * grad})
-    assert arrays["rates"].shape == (3, len(RULES))
-    assert arrays["home"].shape == (1 + len(RULES), 4, 16)
-    assert np.all(arrays["home"][0] == arrays["home"][0, :1])  # it never moved
+    monkeypatch.setattr(gallery, "learned", lambda: {"stays": lambda grad: 0 * grad})
+    arrays = gallery.build("new")
+    assert arrays["rates"].tolist() == [0.01] * len(RULES)
+    assert arrays["losses"].shape == (1 + len(RULES), 4, gallery.JUDGED_ON)
+    assert np.all(arrays["losses"][0] == arrays["losses"][0, :1])  # it never moved
+    assert set(tiny) == {("new", "test")}
     assert gallery.rival("Adam + cosine").cosine_steps == 3

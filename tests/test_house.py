@@ -21,7 +21,7 @@ ORDER = """
     rules baselines diagnosis problems recipes gallery elsewhere networks
     generalization horizons museum experiments cooperation teamwork interpretability
     convolutions store landscapes estimators claim claims00 claims01 claims02
-    claims03 claims04 claims05 claims06 claims07 claims08 claims check.machine
+    claims03 claims04 claims05 claims06 claims07 claims08 claims09 claims check.machine
     check.answers check.lesson00 check.lesson01 check.lesson02 check.lesson03
     check.lesson04 check.lesson05 check.lesson06 check.lesson07 check.lesson08
     check.lesson09 check panels.guess panels.sweep panels.base panels.slow

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from l2o_kit.baselines import RULES
-from l2o_kit.gallery import PLACES, STEPS
+from l2o_kit.gallery import LEARNED, PLACES, STEPS
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.standings import Standings
 from l2o_kit.store import stored
@@ -18,7 +18,7 @@ class ArtRace(Standings):
 
     title = "Neural art: who is ahead?"
     strip = ({"place": "home"}, {"place": "large"}, {"place": "new"})
-    learned, steps, slider = ("learned",), STEPS, "place"
+    learned, steps, slider = LEARNED, STEPS, "place"
     places = {  # noqa: RUF012
         "home": "64x64", "large": "128x128", "new": "new styles"
     }  # fmt: skip
@@ -26,7 +26,7 @@ class ArtRace(Standings):
     vertical = {"ylim": (0.03, 1.5), "yscale": "log"}  # noqa: RUF012
 
     def rows(self, place):
-        """From ``stored/gallery``: [rule, step, picture], all losses."""
+        """The losses of each rule, and their means for each picture."""
         losses = _losses(place)
         return {"losses": losses.mean(2), "mean": losses[:, 1:].mean(1),
                 "last": losses[:, LAST:].mean(1)}  # fmt: skip
@@ -34,7 +34,8 @@ class ArtRace(Standings):
 
 @functools.cache
 def _losses(place: str) -> np.ndarray:
-    return stored("gallery")[place].astype(float)
+    """[rule, step, picture], from ``stored/gallery_PLACE``."""
+    return stored(f"gallery_{place}")["losses"].astype(float)
 
 
 def larger_question() -> Guess:
@@ -49,7 +50,7 @@ def larger_question() -> Guess:
         ahead = []
         for place in list(PLACES)[:2]:
             means = _losses(place)[:, 1:].mean((1, 2))
-            ahead.append(means[0] / means[1 + list(RULES).index("Adam")])
+            ahead.append(means[0] / means[len(LEARNED) + list(RULES).index("Adam")])
         change = ahead[1] - ahead[0]
         return options[1 if abs(change) <= 0.05 else 0 if change < 0 else 2]
 

@@ -214,7 +214,7 @@ class PaintOwn(Paint):
     """The same with a picture of your own, as the content or as the style."""
 
     title = "Paint your own picture"
-    strip = ()
+    strip = ({"other": "waves"}, {"role": "style", "other": "china"})
     own = None  # what was uploaded, [3, height, width]
 
     def make_choices(self):
@@ -278,6 +278,5 @@ def frame(result) -> int:
 @functools.cache
 def adam_rate(place: str) -> float:
     """Adam's best rate for the mean loss at a place of the gallery."""
-    rates = stored("gallery")["rates"]
-    names = list(gallery.RULES)
-    return float(rates[list(gallery.PLACES).index(place), names.index("Adam")])
+    rates = stored(f"gallery_{place}")["rates"]
+    return float(rates[list(gallery.RULES).index("Adam")])
