@@ -116,18 +116,31 @@ def gallery(X, labels, columns: int = 10) -> Picture:
 
     X is [n, pixels], grey, or [n, 3, height, width], in colours of any scale.
     """
-    figure, axes = new_figure(columns * 0.9, 1.2, columns=columns)
-    for ax, picture, label in zip(axes, X, labels, strict=False):
-        ax.imshow(_shown(picture), cmap="gray_r", vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[], title=str(int(label)))
+    shown = [_shown(picture) for picture in X[:columns]]
+    names = [str(int(label)) for label in labels[:columns]]
+    height, width = shown[0].shape[:2]
+    kind = "in colour" if X[0].ndim == 3 else "handwritten"
+    alt = f"{columns} digits, {kind}, {height} by {width} pixels: {', '.join(names)}"
+    return Picture(_row(shown, names, 0.9), alt)
+
+
+def wall(pictures, names) -> Picture:
+    """Pictures [3, height, width] in [0, 1], side by side under their names."""
+    shown = [np.asarray(picture).transpose(1, 2, 0) for picture in pictures]
+    alt = f"{len(shown)} pictures side by side: {', '.join(names)}"
+    return Picture(_row(shown, names, 2.0), alt)
+
+
+def _row(shown: list[np.ndarray], names, width: float):
+    """A figure of pictures, each so many inches wide, under their names."""
+    count = len(shown)
+    figure, axes = new_figure(count * width, width + 0.3, columns=count)
+    for ax, picture, name in zip(axes, shown, names, strict=True):
+        ax.imshow(picture, cmap="gray_r", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[], title=name)
         ax.grid(False)
         ax.spines[:].set_visible(True)
-    names = ", ".join(str(int(label)) for label in labels[:columns])
-    height, width = _shown(X[0]).shape[:2]
-    kind = "in colour" if X[0].ndim == 3 else "handwritten"
-    return Picture(
-        figure, f"{columns} digits, {kind}, {height} by {width} pixels: {names}"
-    )
+    return figure
 
 
 def _shown(picture) -> np.ndarray:
