@@ -43,7 +43,6 @@ class Away(Panel):
         tuned = widgets.ToggleButtons(
             options=list(TUNED), value=HERE, description="rivals tuned"
         )
-        tuned.style.button_width = "auto"
         return {"tuned": tuned, "place": place}
 
     def compute(self, state):

@@ -173,6 +173,8 @@ class Panel:
         for control in self.controls.values():
             control.style.description_width = "9em"
             wide = isinstance(control, widgets.ToggleButtons)
+            if wide:
+                control.style.button_width = "auto"
             control.layout.width = "98%" if wide else "min(34em, 98%)"
         *rows, last = self.controls.values()
         return [*rows, widgets.HBox([last, self.projector])]

@@ -89,7 +89,6 @@ class BreakEven(Panel):
         """The place, runs for tuning, seconds of a gradient."""
         place = widgets.ToggleButtons(options=list(PLACES)[::-1][:2][::-1],
                                       description="network")  # fmt: skip
-        place.style.button_width = "auto"
         return {
             "place": place,
             "tuning": widgets.IntSlider(0, 0, 40, description="runs to tune",

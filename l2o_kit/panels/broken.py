@@ -39,7 +39,6 @@ class BrokenLaw(Panel):
     def make_controls(self):
         """The case, and its strength c."""
         case = widgets.ToggleButtons(options=list(CASES), description="case")
-        case.style.button_width = "auto"
         strength = widgets.SelectionSlider(
             options=[(f"{c:g}", c) for c in STRENGTHS], value=2.0,
             description="strength c", continuous_update=False,

@@ -34,7 +34,6 @@ class Choices(Panel):
     def make_controls(self):
         """What varies; the steps."""
         choice = widgets.ToggleButtons(options=list(CHOICES), description="choice")
-        choice.style.button_width = "auto"
         steps = widgets.SelectionSlider(
             options=MARKS, description="judged at step", continuous_update=False
         )

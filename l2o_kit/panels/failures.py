@@ -45,7 +45,6 @@ class Museum(RunPanel):
         exhibit = widgets.ToggleButtons(
             options=list(EXHIBITS), value="another scale", description="exhibit"
         )
-        exhibit.style.button_width = "auto"
         return {
             "exhibit": exhibit,
             "switch": widgets.Checkbox(False, description="the switch that cures it"),

@@ -31,9 +31,7 @@ class Filters(Panel):
     def make_controls(self):
         """The rule, and the step."""
         rule = widgets.ToggleButtons(options=list(FILTERS), description="trained by")
-        rule.style.button_width = "auto"
         show = widgets.ToggleButtons(options=[FILTER, CHANGE], description="left")
-        show.style.button_width = "auto"
         step = widgets.IntSlider(40, 0, STEPS, EVERY, description="step t")
         return {"rule": rule, "show": show, "step": step}
 

@@ -58,7 +58,6 @@ class Gates(Panel):
         stream = widgets.ToggleButtons(
             options=list(STREAMS), value="steady", description="gradients"
         )
-        stream.style.button_width = "auto"
         later = {"continuous_update": False}
         return {
             "stream": stream,

@@ -60,7 +60,6 @@ class Generalize(Panel):
                 options=[(_written(v), v) for v in values], description=name,
                 value=HOME.get(name, HORIZONS[0]), **more,
             )  # fmt: skip
-        controls["activation"].style.button_width = "auto"
         return controls
 
     def compute(self, state):
@@ -152,7 +151,6 @@ class Map(Panel):
         optimizer = widgets.ToggleButtons(
             options=["plain", "robust"], description="optimizer"
         )
-        optimizer.style.button_width = "auto"
         units = widgets.SelectionSlider(
             options=MAP_UNITS, value=20, description="units", continuous_update=False
         )

@@ -52,7 +52,6 @@ class Laboratory(Panel):
         curvatures = widgets.ToggleButtons(
             options=list(CURVATURES), value="two", description="curvatures"
         )
-        curvatures.style.button_width = "auto"
         later = {"continuous_update": False}
         return {
             "curvatures": curvatures,

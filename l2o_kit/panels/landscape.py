@@ -49,7 +49,6 @@ class Landscape(Panel):
         rule = widgets.ToggleButtons(
             options=list(HAND_MADE), value="Momentum", description="rule"
         )
-        rule.style.button_width = "auto"
         log = {"base": 10, "readout_format": ".3g", "continuous_update": False}
         return {
             "rule": rule,

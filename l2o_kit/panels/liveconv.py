@@ -26,7 +26,6 @@ class LiveConv(MetaTraining):
     def make_controls(self):
         """Where phi begins, the learning rate of phi, the seed."""
         start = widgets.ToggleButtons(options=[WARM, RANDOM], description="start from")
-        start.style.button_width = "auto"
         return {"start": start, **rate_and_seed(1e-3)}
 
     def begin(self, state):

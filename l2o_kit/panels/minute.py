@@ -217,7 +217,6 @@ class WarmStart(MetaTraining):
     def make_controls(self):
         """Where phi begins, which meta-gradient; the learning rate of phi, the seed."""
         start = widgets.ToggleButtons(options=[WARM, RANDOM], description="start from")
-        start.style.button_width = "auto"
         second = widgets.Checkbox(True, description="second derivatives")
         return {"start": start, "second": second, **rate_and_seed(1e-3)}
 

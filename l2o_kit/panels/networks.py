@@ -37,16 +37,14 @@ class Networks(Panel):
 
     def make_controls(self):
         """The place, what is measured, the axis, and the horizon."""
-
-        def buttons(options, description):
-            made = widgets.ToggleButtons(options=options, description=description)
-            made.style.button_width = "auto"
-            return made
-
         return {
-            "place": buttons(list(PLACES), "network"),
-            "measure": buttons(list(MEASURES), "right"),
-            "axis": buttons([STEPS, SECONDS], "left, against"),
+            "place": widgets.ToggleButtons(options=list(PLACES), description="network"),
+            "measure": widgets.ToggleButtons(
+                options=list(MEASURES), description="right"
+            ),
+            "axis": widgets.ToggleButtons(
+                options=[STEPS, SECONDS], description="left, against"
+            ),
             "steps": widgets.SelectionSlider(
                 options=HORIZONS, description="steps T", continuous_update=False
             ),

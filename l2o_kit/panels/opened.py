@@ -105,7 +105,6 @@ class Opened(Panel):
         past = widgets.ToggleButtons(
             options=list(PATTERNS), value="steady", description="ten before"
         )
-        past.style.button_width = "auto"
         size = widgets.FloatLogSlider(
             0.1, base=10, min=-3, max=2, step=0.1, readout_format=".2g",
             description="gradient size", continuous_update=False,

@@ -222,7 +222,6 @@ class PaintOwn(Paint):
         role = widgets.ToggleButtons(
             options=["content", "style"], description="yours is"
         )
-        role.style.button_width = "auto"
         known = (*styles.KNOWN, *styles.NEW)
         return {"role": role, "other": widgets.SelectionSlider(
             options=[*known, *CONTENTS[::2]], description="the other picture",

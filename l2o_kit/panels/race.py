@@ -38,11 +38,7 @@ def rate_slider(value: float = 0.01) -> widgets.FloatLogSlider:
 
 def rival_buttons() -> widgets.ToggleButtons:
     """The hand-designed rivals; JupyterLab would take the arrow keys of a menu."""
-    buttons = widgets.ToggleButtons(
-        options=list(RULES), value="Adam", description="rival"
-    )
-    buttons.style.button_width = "auto"
-    return buttons
+    return widgets.ToggleButtons(options=list(RULES), value="Adam", description="rival")
 
 
 def size(loss: float) -> str:

@@ -42,15 +42,11 @@ class Standings(Panel):
 
     def make_controls(self):
         """What is measured, a rival for the left, the place."""
-
-        def buttons(options, description):
-            made = widgets.ToggleButtons(options=options, description=description)
-            made.style.button_width = "auto"
-            return made
-
         return {
-            "measure": buttons(list(self.measures), "right"),
-            "rival": buttons(list(RULES), "rival, left"),
+            "measure": widgets.ToggleButtons(options=list(self.measures),
+                                             description="right"),
+            "rival": widgets.ToggleButtons(options=list(RULES),
+                                           description="rival, left"),
             "place": widgets.SelectionSlider(
                 options=[(words, place) for place, words in self.places.items()],
                 description=self.slider, continuous_update=False,

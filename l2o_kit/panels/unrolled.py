@@ -76,8 +76,6 @@ class Unrolled(Panel):
         weights = widgets.ToggleButtons(
             options=list(WEIGHTS), value="sum", description="weights w_t"
         )
-        for buttons in (derivative, weights):
-            buttons.style.button_width = "auto"
         window = widgets.SelectionSlider(
             options=[(str(u), u) for u in (1, 2, 3, 6)], value=6,
             description="window U", continuous_update=False,

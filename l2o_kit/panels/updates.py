@@ -42,7 +42,6 @@ class Updates(Panel):
         """Signs, size and number of the gradients before."""
         signs = widgets.ToggleButtons(options=[STEADY, ALTERNATING],
                                       description="signs before")  # fmt: skip
-        signs.style.button_width = "auto"
         return {
             "signs": signs,
             "size": widgets.FloatSlider(-3, min=-6, max=0, step=0.5,
