@@ -79,7 +79,7 @@ class Updates(Panel):
         ax.text(1.05, 0.93 * MOST, "as before", color=VERMILION, va="top")
         ax.set(xlim=(-3, 3), ylim=(-MOST, MOST), ylabel="update g_t",
                xlabel="next gradient / size of those before")  # fmt: skip
-        ax.legend(loc="lower left", frameon=False)
+        ax.legend(loc="upper left", frameon=False)
         return figure, [*self.lines.values()]
 
     def draw(self, result):
