@@ -16,6 +16,7 @@ import torch
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
+from l2o_kit.groups import Learned
 from l2o_kit.log import MetaTrainingDiverged
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.panels.race import plain_ticks, size
@@ -87,7 +88,7 @@ class MetaTraining(RunPanel):
         panel.budget = {"meta_steps": 4}
         return sweep(panel)
 
-    def learn(self) -> LSTMOptimizer:
+    def learn(self) -> Learned:
         """Run, wait for the end, return the optimizer; an interrupt is a Stop."""
         self.run()
         answer_in_subshell(self._stop)
@@ -109,7 +110,7 @@ class MetaTraining(RunPanel):
             **rate_and_seed(RATE),
         }  # fmt: skip
 
-    def begin(self, state) -> LSTMOptimizer:
+    def begin(self, state) -> Learned:
         """The optimizer before the training."""
         return self.make(preprocess="identity", seed=state["seed"])
 

@@ -24,6 +24,7 @@ from l2o_kit.store import stored
 
 EVERY = 4  # steps from one frame to the next
 PAINTERS = ("learned", "Adam")
+TITLES = {"content": "recoloured content"}  # where the painting starts
 LEARNED = "neural_art"
 CONTENTS = ("china", "flower", "grace_hopper")
 LOW, HIGH = 0.02, 3.0  # of the losses
@@ -84,9 +85,13 @@ class Paint(RunPanel):
         picture = photographs.square(region, state["size"])
         return picture, styles.style(state["style"])
 
+    def style_name(self, state) -> str | None:
+        """What the style is called, where it has a name."""
+        return state["style"]
+
     def rate(self, state) -> float:
         """Adam's best rate at the nearest of the places where it was tuned."""
-        new = state.get("style") not in styles.KNOWN
+        new = self.style_name(state) not in styles.KNOWN
         place = "large" if state["size"] == 128 else "new" if new else "home"
         return adam_rate(place)
 
@@ -150,7 +155,7 @@ class Paint(RunPanel):
         for k, name in enumerate(("content", "style", *PAINTERS)):
             ax = figure.add_subplot(grid[0, k])
             ax.axis("off")
-            ax.set_title(name, fontsize=12)
+            ax.set_title(TITLES.get(name, name), fontsize=12)
             self.images[name] = ax.imshow(np.full((2, 2, 3), 0.9), extent=(0, 1, 0, 1))
         below = figure.add_subplot(grid[1, :])
         below.grid(True, color="#dddddd", linewidth=0.6)
@@ -215,7 +220,7 @@ class PaintOwn(Paint):
 
     title = "Paint your own picture"
     strip = ({"other": "waves"}, {"role": "style", "other": "china"})
-    own = None  # what was uploaded, [3, height, width]
+    own, uploads = None, 0  # what was uploaded, [3, height, width]; how often
 
     def make_choices(self):
         """What your picture is to be, and what the other one is."""
@@ -227,6 +232,10 @@ class PaintOwn(Paint):
             options=[*known, *CONTENTS[::2]], description="the other picture",
             continuous_update=False)}  # fmt: skip
 
+    def state(self):
+        """The controls, and which upload it is."""
+        return super().state() | {"uploads": self.uploads}
+
     def pictures(self, state):
         """Yours, or a photograph of the kit's while there is none."""
         yours = photographs.regions("test")[-1] if self.own is None else self.own
@@ -236,9 +245,13 @@ class PaintOwn(Paint):
         content, its_style = (yours, other)[:: 1 if state["role"] == "content" else -1]
         return photographs.square(content, state["size"]), its_style
 
+    def style_name(self, state):
+        """The other picture's, where yours is the content."""
+        return state["other"] if state["role"] == "content" else None
+
     def subject(self, result):
         """Whose is what."""
-        yours = "an example" if self.own is None else "your picture"
+        yours = "your picture" if result["uploads"] else "an example"
         return (
             f"{yours} as {result['role']}, {result['other']}, {result['size']} pixels"
         )
@@ -250,13 +263,14 @@ class PaintOwn(Paint):
         try:
             content = bytes(change["new"][0]["content"])
             self.own = photographs.open_picture(content, longest=256)
+            self.uploads += 1
         except ValueError as error:
             self._say(f"{error} The picture from before is kept.", alarm=True)
             return
         if self.result is None:
             self._say("Your picture is here: press Run.")
         else:
-            super().changed()
+            self.changed()
 
     def _make_widgets(self, projector):
         super()._make_widgets(projector)
