@@ -17,7 +17,7 @@ class LiveConv(MetaTraining):
 
     title = "Meta-training, live, on small convolutional networks"
     strip = ({"start": WARM, "rate": 1e-3, "seed": 0},)
-    problem, batch, still_steps, gap = "conv_small", 1, 20, 8.0
+    problem, batch, still_steps, rehearsed, gap = "conv_small", 1, 20, 1, 8.0
     low, high, top, bottom = 0.85, 1.2, 2.6, 1.0
     ticks, losses, legend = (0.9, 1, 1.1, 1.2), (1.5, 2, 2.5), "lower left"
 
