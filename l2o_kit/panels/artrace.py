@@ -24,6 +24,7 @@ class ArtRace(Standings):
     }  # fmt: skip
     measures = {"all steps": "mean", "the last tenth": "last"}  # noqa: RUF012
     vertical = {"ylim": (0.03, 1.5), "yscale": "log"}  # noqa: RUF012
+    ticks = (0.05, 0.1, 0.2, 0.5, 1)
 
     def rows(self, place):
         """The losses of each rule, and their means for each picture."""

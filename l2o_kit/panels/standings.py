@@ -11,25 +11,28 @@ import torch
 from l2o_kit.baselines import RULES, SIX
 from l2o_kit.evaluate import paired_ratio
 from l2o_kit.panels.base import Panel
+from l2o_kit.panels.race import plain_ticks
 from l2o_kit.plots import BLACK, GREY, VERMILION, mean_band, new_figure, style
 
 LINES = ("-", "--", ":")  # of the learned ones
-LOW, HIGH = 0.2, 1.6  # of the right axis
+LOW, HIGH = 0.4, 2.0  # of the right axis
 
 
 class Standings(Panel):
     """Choose the place, what is measured, and a rival to look at.
 
     Subclasses set: learned, the names of the learned optimizers; places, {name: words};
-    measures, {words: name}; steps; slider, the place's description; ``rows(place)``,
-    with losses [rule, step] and, by the name of a measure, [rule, problem].
+    measures, {words: name}; steps; slider, the place's description; vertical and ticks,
+    of the left axis; ``rows(place)``, with losses [rule, step] and, by the name of a
+    measure, [rule, problem].
     """
 
     learned: tuple[str, ...] = ()
     places: dict[str, str] = {}  # noqa: RUF012
     measures: dict[str, str] = {}  # noqa: RUF012
     steps, slider = 100, "place"
-    vertical = {"ylim": (0, 1), "yticks": (0, 0.5, 1)}  # noqa: RUF012
+    vertical = {"ylim": (0, 1)}  # noqa: RUF012
+    ticks: tuple[float, ...] = (0, 0.5, 1)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,6 +83,7 @@ class Standings(Panel):
         (self.rival,) = left.plot(steps, steps, **look)
         left.set(xlim=(0, self.steps), xlabel="step t",
                  ylabel="training loss / that of step 0", **self.vertical)  # fmt: skip
+        plain_ticks(left.yaxis, self.ticks)
         left.legend(loc="best", frameon=False)
         self.dots = {}
         for k, name in enumerate(self.names):
