@@ -27,6 +27,13 @@ def normal(X, gain, bias, *, dims=(0, 2, 3), correction=0, eps=1e-5, gained=True
     return gain.view(-1, 1, 1) * X + bias.view(-1, 1, 1) if gained else X
 
 
+def eps_outside(X, gain, bias):
+    """1e-5 added to the standard deviation."""
+    std = X.std((0, 2, 3), correction=0, keepdim=True)
+    centred = X - X.mean((0, 2, 3), keepdim=True)
+    return centred / (std + 1e-5) * gain[:, None, None] + bias[:, None, None]
+
+
 def torchs(X, gain, bias):
     return F.batch_norm(X, None, None, gain, bias, training=True)
 
@@ -71,6 +78,7 @@ WRONG = [
     ("groups", lambda s: {"conv": ["conv1.weight"], "fc": []}, "in no group"),
     ("groups", lambda s: {"conv": 3, "fc": 4}, "a list of names"),
     ("groups", lambda s: list(s), "two keys"),
+    ("groups", lambda s: {k: iter(v) for k, v in by_length(s).items()}, "a list of"),
     ("batch_norm", lambda *a: normal(*a, dims=(2, 3)), "of each picture alone"),
     ("batch_norm", lambda *a: normal(*a, dims=(0,)), "for each pixel"),
     ("batch_norm", lambda *a: normal(*a, dims=(1, 2, 3)), "over the channels"),
@@ -79,7 +87,9 @@ WRONG = [
     ("batch_norm", lambda *a: normal(*a, gained=False), "multiply by the gain"),
     ("batch_norm", lambda X, g, b: X - X.mean(), "yours begins with"),
     ("batch_norm", lambda X, g, b: torchs(X, g, b)[:1], "has shape"),
-    ("batch_norm", lambda *a: normal(*a, eps=0.0), "not finite"),
+    ("batch_norm", lambda *a: normal(*a, eps=0.0), "hardly varies"),
+    ("batch_norm", lambda *a: normal(*a, eps=3e-4), "hardly varies"),
+    ("batch_norm", eps_outside, "hardly varies"),
     ("grouped_update", lambda g, p, r: torch.cat([r[n](g[p[n]]) for n in p]),
      "one group's updates behind"),
     ("grouped_update", lambda g, p, r: r["fc"](g), "the rule of 'fc' for all"),
@@ -100,10 +110,15 @@ WRONG = [
     ("variation", lambda i: steps(i, dims=(0, 1)), "holds the colours"),
     ("variation", lambda i: steps(i, dims=(0, 1, 2)), "holds the colours"),
     ("variation", lambda i: i.var(), "yours gives"),
+    ("variation", lambda i: steps(i) / 2, "halve"),
+    ("variation", lambda i: torch.cat([i.diff(dim=1).flatten(), i.diff(dim=2).flatten()
+                                       ]).abs().mean(), "one mean over all"),
     ("style_term", lambda g, s, t: (g - t).square().sum(), "divide by the same"),
     ("style_term", lambda g, s, t: F.mse_loss(g, s) / F.mse_loss(s, t), "still is"),
     ("style_term", lambda g, s, t: (g - t).square().sum() / t.square().sum(),
      "size of the style's"),
+    ("style_term", lambda g, s, t: (g - t).square().sum() / s.square().sum(),
+     "size of the start's"),
     ("style_term", lambda g, s, t: ratio(g, s, t) ** 0.5, "take the root"),
     ("style_term", lambda g, s, t: 1 / ratio(g, s, t), "Turned round"),
     ("style_term", lambda g, s, t: 7.0, "yours gives 7"),

@@ -12,11 +12,11 @@ def _own_groups(shapes):
     return {"conv": conv, "fc": rest}
 
 
-SHAPES = {
+SHAPES = {name: torch.Size(shape) for name, shape in {
     "conv1.weight": (16, 3, 5, 5), "conv1.bias": (16,), "norm1.weight": (16,),
     "first.weight": (8, 16, 3, 3), "first.bias": (8,), "output.weight": (10, 8),
     "output.bias": (10,),
-}  # fmt: skip
+}.items()}  # fmt: skip
 
 
 @exercise(_own_groups, "four dimensions make a convolution's weight.")
@@ -25,10 +25,9 @@ def groups(answer):
     value = ask(answer, dict(SHAPES))
     if not isinstance(value, dict) or set(value) != {"conv", "fc"}:
         raise Wrong('Return a dictionary with two keys, "conv" and "fc".')
-    try:
-        seen = {key: [str(name) for name in names] for key, names in value.items()}
-    except TypeError:
-        raise Wrong("Under each key there must be a list of names.") from None
+    if not all(isinstance(names, list | tuple | set) for names in value.values()):
+        raise Wrong("Under each key there must be a list of names.")
+    seen = {key: [str(name) for name in names] for key, names in value.items()}
     for name in SHAPES:
         count = seen["conv"].count(name) + seen["fc"].count(name)
         if count == 0:
@@ -39,7 +38,8 @@ def groups(answer):
         if name in seen["conv"]:
             raise Wrong(
                 f"{name!r} belongs to the rest: it is one number for each channel, not "
-                "a filter. The paper puts the convolutions' *weights* in one group."
+                "a filter. As in the paper's code, only the convolutions' *weights* go "
+                "into one group."
             )
     if "first.weight" not in seen["conv"]:
         raise Wrong(
@@ -94,13 +94,13 @@ def batch_norm(answer):
             f"expected {float(right[0, 0, 0, 0]):.3f}. (X less its mean) over the root "
             "of its variance plus 1e-5, times the gain, plus the bias."
         )
-    flat = tensor_like(ask(answer, torch.ones(2, 2, 1, 1), gain, bias),
-                       torch.ones(2, 2, 1, 1), "one number for each of X.")  # fmt: skip
-    if not near(flat, bias[:, None, None].expand(2, 2, 1, 1)):
-        raise Wrong(
-            "Where X does not vary, only the bias should be left. Add 1e-5 to the "
-            "variance, under the root."
-        )
+    for small in (1e-3 * X, torch.ones_like(X)):
+        value = ask(answer, small, gain, bias)
+        if not near(value, _own_batch_norm(small, gain, bias)):
+            raise Wrong(
+                "Where X hardly varies yours differs. Add 1e-5 to the variance, under "
+                "the root: (variance + 1e-5).sqrt()."
+            )
 
 
 def _with(X, gain, bias, dims=(0, 2, 3), correction=0):

@@ -63,6 +63,9 @@ def variation(answer):
          "picture does not have more of it."),
         (down.square().mean() + across.square().mean(), "You square the differences. "
          "Take absolute values: a sharp edge then costs no more than a slow ramp."),
+        (right / 2, "You halve it: add the two means."),
+        (torch.cat([down.flatten(), across.flatten()]).mean(), "You take one mean over "
+         "all differences. Take one for each direction, and add the two."),
         ((image[:, 1:] - image[:, :-1]).mean()
          + (image[:, :, 1:] - image[:, :, :-1]).mean(), "Up and down cancel: take "
          "absolute values before the mean."),
@@ -96,6 +99,8 @@ def style_term(answer):
          "far it has gone from the start. What counts is how far the style still is."),
         ((gram - goal).square().sum() / goal.square().sum(), "You divide by the size "
          "of the style's Gram matrix. Divide by the distance of the start."),
+        ((gram - goal).square().sum() / start.square().sum(), "You divide by the size "
+         "of the start's Gram matrix. Divide by the distance from start to goal."),
         ((gram - goal).norm() / (start - goal).norm(), "You take the root: the term is "
          "a ratio of squared distances."),
         ((start - goal).square().sum() / (gram - goal).square().sum(), "Turned round: "
