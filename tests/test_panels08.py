@@ -201,8 +201,8 @@ def test_dots_and_ratios_are_the_stored_means(place, measure):
     for name, mean, values in zip(NAMES, means, each, strict=True):
         ends = np.quantile(values[picks].mean(1), [0.025, 0.975])
         low, middle, high = panel.dots[name].get_xdata()
-        assert middle == pytest.approx(np.clip(mean / six[best], 0.2, 1.6), rel=1e-5)
-        np.testing.assert_allclose((low, high), np.clip(ends / six[best], 0.2, 1.6),
+        assert middle == pytest.approx(np.clip(mean / six[best], 0.4, 2.0), rel=1e-5)
+        np.testing.assert_allclose((low, high), np.clip(ends / six[best], 0.4, 2.0),
                                    atol=0.3 * np.ptp(ends) / six[best])  # fmt: skip
     assert f"the best of six tuned rivals is {best}." in panel.text
     for name, mean in zip(FILES, means, strict=False):
