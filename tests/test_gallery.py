@@ -59,3 +59,8 @@ def test_build_keeps_every_curve(tiny, monkeypatch):
     assert np.all(arrays["losses"][0] == arrays["losses"][0, :1])  # it never moved
     assert set(tiny) == {("new", "test")}
     assert gallery.rival("Adam + cosine").cosine_steps == 3
+
+
+def test_what_diverges_counts_as_the_worst(tiny):
+    losses = gallery.losses("home", gallery.rival("SGD", 1e30))
+    assert (losses[2:] == gallery.WORST).all() and losses[0].max() < 2
