@@ -28,6 +28,8 @@ order; each file opens with its equation:
     baselines     the hand-designed rivals, each at its own best rate
     diagnosis     a debugger for meta-learners
     checkpoint    save and load, with provenance and a checksum
+    parameters    what LearnedOptimizer refuses
+    deploy        LearnedOptimizer, a torch.optim.Optimizer
     resume        a meta-training that survives being killed
     problems      what the shipped optimizers are trained and judged on
     recipes       how each shipped optimizer was made
@@ -59,6 +61,7 @@ from l2o_kit.art import StyleTransfer
 from l2o_kit.baselines import Baseline, tuned_baselines
 from l2o_kit.checkpoint import CheckpointError, load, pretrained, save
 from l2o_kit.concurrent import Concurrent
+from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.diagnosis import Diagnosis, diagnose
 from l2o_kit.evaluate import Comparison, Curves, compare, optimize
 from l2o_kit.groups import GroupedOptimizer
@@ -69,7 +72,8 @@ from l2o_kit.trainer import meta_train
 
 __all__ = [
     "Baseline", "CheckpointError", "Comparison", "Concurrent", "Curves", "Diagnosis",
-    "GroupedOptimizer", "LSTMOptimizer", "Log", "MetaTrainingDiverged", "Network",
+    "GroupedOptimizer", "LSTMOptimizer", "LearnedOptimizer", "Log",
+    "MetaTrainingDiverged", "Network",
     "Quadratic", "StyleTransfer", "compare", "convnet", "data", "diagnose", "load",
     "meta_train", "mlp", "optimize", "pretrained", "rivals", "save",
     "tuned_baselines", "verdicts",

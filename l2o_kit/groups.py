@@ -121,7 +121,7 @@ def assign(rule: dict[str, str], named: dict[str, torch.Size]):
     columns, start = {name: [] for name in rule}, 0
     for parameter, shape in named.items():
         end = start + shape.numel()
-        columns[_group_of(parameter, rule)].append(torch.arange(start, end))
+        columns[group_of(parameter, rule)].append(torch.arange(start, end))
         start = end
     empty = [name for name, parts in columns.items() if not parts]
     if empty:
@@ -132,7 +132,7 @@ def assign(rule: dict[str, str], named: dict[str, torch.Size]):
     return {name: torch.cat(parts) for name, parts in columns.items()}
 
 
-def _group_of(parameter: str, rule: dict[str, str]) -> str:
+def group_of(parameter: str, rule: dict[str, str]) -> str:
     """The one group that a parameter belongs to."""
     found = [name for name, pattern in rule.items() if fnmatchcase(parameter, pattern)]
     rest = [name for name, pattern in rule.items() if pattern == EVERYTHING_ELSE]

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 ORDER = """
     downloads photographs styles photodigits corruptions data plots lstm inputs
     optimizees features art variations sources concurrent theory optimizer groups
-    arguments engine engines imitation checkpoint log resume trainer trust evaluate
-    rules baselines diagnosis problems recipes gallery elsewhere networks
+    arguments engine engines imitation checkpoint parameters deploy log resume trainer
+    trust evaluate rules baselines diagnosis problems recipes gallery elsewhere networks
     generalization horizons museum experiments cooperation teamwork interpretability
     convolutions store landscapes estimators claim claims00 claims01 claims02
     claims03 claims04 claims05 claims06 claims07 claims08 claims09 claims check.machine

@@ -1,0 +1,266 @@
+"""LearnedOptimizer: a learned optimizer as a torch.optim.Optimizer.
+
+    theta_{t+1} = (1 - lr weight_decay) theta_t + lr g_t      g_t = m(grad, state; phi)
+
+It is used as Adam is: ``step``, ``zero_grad``, parameter groups, schedulers,
+``state_dict``. ``lr`` multiplies the update, so that 1 is the rule as it was learned.
+``optimizer.py`` computes g_t; here is only whose each coordinate is, and what is kept.
+
+The coordinates of a group's parameters form one long row, which goes through the LSTM
+in blocks. Each coordinate has a state of its own: 80 numbers for the shipped
+optimizers, and 3 more where inputs are normalized. (Adam keeps 2.)
+
+Left out: fused and capturable variants.
+"""
+
+import copy
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from l2o_kit.checkpoint import load
+from l2o_kit.groups import GroupedOptimizer, Learned, assign, group_of
+from l2o_kit.lstm import Tape
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.parameters import (
+    check_group,
+    check_names,
+    check_rule,
+    check_state,
+    each_once,
+    names,
+)
+
+BLOCK_SIZE = 4096  # coordinates: 5 MB of temporary memory
+
+
+class NonFiniteGradient(ValueError):
+    """A gradient holds NaN or infinity; nothing was changed."""
+
+
+class Owned(NamedTuple):
+    """A parameter in a step: its coordinates in a row, their gradient, their state."""
+
+    theta: Tensor
+    grad: Tensor
+    state: dict[str, Tensor]
+
+
+class LearnedOptimizer(torch.optim.Optimizer):
+    """A learned optimizer that trains any model.
+
+    Arguments:
+        params: parameters, named parameters, or groups of them, as for every optimizer.
+            A GroupedOptimizer needs names: ``model.named_parameters()``.
+        rule: the name of a shipped optimizer, the path of a file, or an LSTMOptimizer
+            or GroupedOptimizer, of which a copy is taken.
+        lr: multiplies every update.
+        weight_decay: decoupled, as AdamW's: theta shrinks by lr weight_decay a step.
+        non_finite: at a gradient that is not finite, an "error", or "skip" the step
+            (``.skipped`` counts). Parameters and states stay as they were in both.
+        state_dtype: of the LSTM's state; torch.bfloat16 takes half the memory. None is
+            that of the computation: float64 for float64 parameters, else float32.
+        block_size: coordinates that go through the LSTM at once.
+
+    Example: ``LearnedOptimizer(model.parameters(), "digits_robust")``
+    """
+
+    def __init__(self, params, rule: str | Learned = "digits", *, lr=1.0,
+                 weight_decay=0.0, non_finite: str = "error", state_dtype=None,
+                 block_size: int = BLOCK_SIZE):  # fmt: skip
+        rule = rule if isinstance(rule, nn.Module) else load(rule)
+        check_rule(rule, non_finite, block_size)
+        self.rule = copy.deepcopy(rule).requires_grad_(False)
+        self.non_finite, self.skipped = non_finite, 0
+        self.state_dtype, self.block_size = state_dtype, block_size
+        self._members, self._tapes = {}, {}
+        defaults = {"lr": lr, "weight_decay": weight_decay, "phi": fingerprint(rule)}
+        super().__init__(params, defaults)
+        if isinstance(rule, GroupedOptimizer):
+            assign(rule.rule, self._shapes())  # refuses a group that has nothing to do
+
+    def add_param_group(self, param_group: dict):
+        """As every optimizer's; what could not be stepped is refused."""
+        super().add_param_group(each_once(param_group))
+        try:
+            check_group(self.param_groups[-1])
+            if isinstance(self.rule, GroupedOptimizer):
+                check_names(self.param_groups[-1], self.rule)
+        except ValueError:
+            self.param_groups.pop()
+            raise
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """Move every parameter that has a gradient; returns the closure's loss.
+
+        Raises NonFiniteGradient, which names the parameter, unless told to skip.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        bad = self._bad_gradient()
+        if bad and self.non_finite == "skip":
+            self.skipped += 1
+        elif bad:
+            raise NonFiniteGradient(
+                f"the gradient of {bad} is not finite. Nothing was changed. Look at "
+                'the loss and the data, clip gradients, or say non_finite="skip".'
+            )
+        else:
+            for group in self.param_groups:
+                self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict):
+        """Parameters of one LSTM, device and type together, in blocks."""
+        kinds = {}
+        for name, parameter in zip(names(group), group["params"], strict=True):
+            if parameter.grad is not None:
+                kind = self._member(name, parameter)
+                kinds.setdefault(kind, []).append(parameter)
+        for rule, parameters in kinds.items():
+            owned = [self._own(parameter, rule) for parameter in parameters]
+            for block in blocks([one.theta.numel() for one in owned], self.block_size):
+                self._step_block(rule, [take(owned[k], at) for k, at in block], group)
+            for parameter, one in zip(parameters, owned, strict=True):
+                if not parameter.is_contiguous():
+                    parameter.copy_(one.theta.view(parameter.shape))
+
+    def _step_block(self, rule: LSTMOptimizer, block: list[Owned], group: dict):
+        """The update of a block, and its states after it, in place."""
+        dtype, sizes = rule.lstm.w_out.dtype, [one.theta.numel() for one in block]
+        grads = torch.cat([one.grad.to(dtype) for one in block])
+        state = {name: torch.cat([one.state[name] for one in block], -1).to(dtype)
+                 for name in block[0].state}  # fmt: skip
+        update, state = self._run(rule, grads, state)
+        for name, new in state.items():
+            for one, part in zip(block, new.split(sizes, -1), strict=True):
+                one.state[name].copy_(part)
+        for one, part in zip(block, (group["lr"] * update).split(sizes), strict=True):
+            one.theta.mul_(1 - group["lr"] * group["weight_decay"])
+            one.theta.add_(part)
+
+    def _run(self, rule: LSTMOptimizer, grads: Tensor, state: dict[str, Tensor]):
+        """(update [coords], the next state): in buffers, unless forward is your own."""
+        if type(rule).forward is not LSTMOptimizer.forward:
+            return rule(grads, state)
+        tape = self._tape(rule, grads.numel())
+        x, running = rule.read(grads[None], state)
+        tape.load(state)
+        update = rule.write(tape.step(0, x)[0])
+        tape.store(state)
+        return update, state | running
+
+    def _own(self, parameter: nn.Parameter, rule: LSTMOptimizer) -> Owned:
+        """A parameter in a row; its state is the initial one before its first step."""
+        state = self.state[parameter]
+        if not state:
+            state.update(rule.initial_state(parameter.numel()))
+            for name in ("h", "c"):  # the large ones; m and v stay as they are
+                state[name] = state[name].to(self.state_dtype or state[name].dtype)
+        return Owned(parameter.reshape(-1), parameter.grad.reshape(-1), state)
+
+    def _member(self, name: str, parameter: nn.Parameter) -> LSTMOptimizer:
+        """The LSTM that this parameter goes through, on its device and in its type."""
+        member = ""
+        if isinstance(self.rule, GroupedOptimizer):
+            member = group_of(name, self.rule.rule)
+        double = parameter.dtype == torch.float64
+        key = (member, parameter.device, double)
+        if key not in self._members:
+            rule = self.rule.groups[member] if member else self.rule
+            rule = copy.deepcopy(rule).to(parameter.device)
+            self._members[key] = rule.double() if double else rule.float()
+        return self._members[key]
+
+    def _tape(self, rule: LSTMOptimizer, width: int) -> Tape:
+        """Buffers for a block of this width, allocated once."""
+        key = (rule, width)
+        if key not in self._tapes:
+            self._tapes[key] = Tape(rule.lstm, 1, width)
+        return self._tapes[key]
+
+    def _bad_gradient(self) -> str | None:
+        """The first parameter whose gradient is not finite; refuses odd kinds."""
+        for group in self.param_groups:
+            for name, parameter in zip(names(group), group["params"], strict=True):
+                grad = parameter.grad
+                if grad is not None and grad.is_sparse:
+                    raise ValueError(
+                        f"{name} has a sparse gradient: every coordinate has a state "
+                        "that must move at each step. Use sparse=False."
+                    )
+                if grad is not None and not grad.isfinite().all():
+                    return name
+        return None
+
+    def _shapes(self) -> dict[str, torch.Size]:
+        """name -> shape of all parameters."""
+        return {
+            name: parameter.shape
+            for group in self.param_groups
+            for name, parameter in zip(names(group), group["params"], strict=True)
+        }
+
+    def load_state_dict(self, state_dict: dict):
+        """Go on from what ``state_dict`` gave; states keep their own types.
+
+        Raises ValueError for the state of another optimizer or of another model.
+        """
+        check_state(self, state_dict)
+        super().load_state_dict(state_dict)
+        ids = [k for group in state_dict["param_groups"] for k in group["params"]]
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        for k, parameter in zip(ids, parameters, strict=True):
+            saved = state_dict["state"].get(k, {})
+            for name, part in saved.items():  # torch gave them the parameter's type
+                kept = part.detach().clone().to(parameter.device)
+                self.state[parameter][name] = kept
+
+    def __getstate__(self):
+        """What a copy or a pickle holds: all but the buffers."""
+        own = ("rule", "non_finite", "skipped", "state_dtype", "block_size")
+        return super().__getstate__() | {name: vars(self)[name] for name in own}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self._members, self._tapes = {}, {}
+
+
+def blocks(sizes: list[int], most: int) -> Iterator[list[tuple[int, slice]]]:
+    """A row of these sizes in blocks of ``most``: [(which, from where to where)].
+
+    >>> list(blocks([2, 3], 4))
+    [[(0, slice(0, 2, None)), (1, slice(0, 2, None))], [(1, slice(2, 3, None))]]
+    """
+    block, room = [], most
+    for k, size in enumerate(sizes):
+        start = 0
+        while start < size:
+            stop = min(size, start + room)
+            block.append((k, slice(start, stop)))
+            room, start = room - (stop - start), stop
+            if room == 0:
+                yield block
+                block, room = [], most
+    if block:
+        yield block
+
+
+def take(one: Owned, at: slice) -> Owned:
+    """Some coordinates of a parameter: views, so that they move in place."""
+    state = {name: part[..., at] for name, part in one.state.items()}
+    return Owned(one.theta[at], one.grad[at], state)
+
+
+def fingerprint(rule: Learned) -> str:
+    """A name for phi, by which a state finds its optimizer again."""
+    digest = hashlib.sha256(repr(rule.config).encode())
+    for name, weight in rule.state_dict().items():
+        digest.update(name.encode() + weight.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
