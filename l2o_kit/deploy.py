@@ -35,6 +35,7 @@ from l2o_kit.parameters import (
 )
 
 BLOCK_SIZE = 4096  # coordinates: 5 MB of temporary memory
+MOST_TAPES = 8  # widths of blocks whose buffers are kept
 
 
 class NonFiniteGradient(ValueError):
@@ -182,6 +183,8 @@ class LearnedOptimizer(torch.optim.Optimizer):
         """Buffers for a block of this width, allocated once."""
         key = (rule, width)
         if key not in self._tapes:
+            if len(self._tapes) >= MOST_TAPES:
+                self._tapes.clear()
             self._tapes[key] = Tape(rule.lstm, 1, width)
         return self._tapes[key]
 
