@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from l2o_kit.checkpoint import load
 from l2o_kit.deploy import LearnedOptimizer, NonFiniteGradient, blocks
+from l2o_kit.engine import Engine
 from l2o_kit.groups import CONV_AND_FC, GroupedOptimizer
 from l2o_kit.optimizees import convnet
 from l2o_kit.optimizer import LSTMOptimizer
@@ -309,3 +310,68 @@ def test_blocks_share_out_every_coordinate_once():
                     seen[k][i] += 1
         assert all(n == 1 for row in seen for n in row)
         assert all(sum(at.stop - at.start for _, at in b) <= most for b in found)
+
+
+def test_a_compiled_model_keeps_its_groups():
+    """torch.compile puts a prefix before every name; the backend compiles nothing."""
+    model = torch.compile(convnet(2, 8), backend="eager")
+    assert next(model.named_parameters())[0].startswith("_orig_mod.")
+    optimizer = LearnedOptimizer(model.named_parameters(), "conv")
+    X, y = torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(X), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+
+
+def test_accumulated_gradients_are_those_of_the_whole():
+    moved = []
+    for parts in (1, 4):
+        model = a_model(torch.float64)
+        optimizer = LearnedOptimizer(model.parameters(), "digits_robust")
+        for x, y in zip(X.double().chunk(parts), Y.double().chunk(parts), strict=True):
+            (F.mse_loss(model(x), y) / parts).backward()
+        optimizer.step()
+        moved.append(model[0].weight.detach())
+    torch.testing.assert_close(*moved, rtol=0, atol=1e-9)
+
+
+def test_a_rule_with_a_forward_of_ones_own_is_followed():
+    class Half(LSTMOptimizer):
+        def forward(self, grads, state):
+            return -0.5 * grads.flatten(), state
+
+    model, start = a_model(), a_model()
+    train(model, LearnedOptimizer(model.parameters(), Half()), 1)
+    moved = model[0].weight - start[0].weight
+    torch.testing.assert_close(moved, -0.5 * model[0].weight.grad, rtol=1e-4, atol=1e-7)
+
+
+def test_buffers_of_a_few_widths_are_kept_only():
+    p = nn.Parameter(torch.ones(40))
+    optimizer = LearnedOptimizer([p])
+    for width in range(1, 20):
+        optimizer._tape(optimizer.rule, width)
+        assert len(optimizer._tapes) <= 8
+
+
+@pytest.mark.parametrize("name", ["digits", "digits_robust"])
+def test_the_trainer_takes_the_same_steps_to_the_last_bit(name):
+    """The same gradients and blocks, float32: the roll-out and a parameter."""
+    rule, draw = load(name), torch.Generator().manual_seed(0)
+    engine = Engine(rule, 20, 192, block_size=64)
+    p = nn.Parameter(torch.zeros(192))
+    optimizer = LearnedOptimizer([p], rule, block_size=64)
+    engine.reset(), engine.begin()
+    theta = torch.zeros(192)
+    for t in range(20):
+        grads = 0.1 * torch.randn(192, generator=draw)
+        engine.see(t, None, grads[None], None)
+        theta = theta + engine.step(t)
+        p.grad = grads
+        optimizer.step()
+        assert torch.equal(p.detach(), theta)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from l2o_kit import claims09, data, gallery, photographs, styles
+from l2o_kit import claims09, data, gallery, photographs, plots, styles
 from l2o_kit.art import StyleTransfer
 from l2o_kit.baselines import RULES, SIX
 from l2o_kit.checkpoint import from_config, load
@@ -355,3 +355,12 @@ def test_a_picture_that_comes_while_another_is_painted_waits_for_run(monkeypatch
     run(panel, steps=4)
     assert "an example as content" in panel.text
     assert "out of date" in panel._status.value
+
+
+def test_pictures_side_by_side_are_shown_as_they_are():
+    pictures = [styles.style("mosaic", 32), styles.style("waves", 32)]
+    picture = plots.wall(pictures, ["mosaic", "waves"])
+    assert picture.alt == "2 pictures side by side: mosaic, waves"
+    for ax, shown in zip(picture.figure.axes, pictures, strict=True):
+        drawn = torch.from_numpy(np.asarray(ax.images[0].get_array()))
+        torch.testing.assert_close(drawn.permute(2, 0, 1).float(), shown)
