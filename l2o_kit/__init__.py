@@ -9,7 +9,9 @@ order; each file opens with its equation:
     photodigits   digits painted on patches of photographs
     corruptions   noise, rotations, wrong labels, uneven classes
     data          data sets that ship, MNIST, CIFAR-10, and their corruptions
+    sampled       a batch of problems, and how it is cut into parts
     optimizees    the problems f(theta): Quadratic, Network
+    functions     your own f(theta)
     features      what a style is measured by: fixed filters, or VGG-19
     art           StyleTransfer: theta is a picture
     variations    the same problems scaled, or mixed
@@ -19,12 +21,14 @@ order; each file opens with its equation:
     lstm          the LSTM, with its derivative by hand
     optimizer     the coordinatewise LSTM optimizer m: gradients in, update out
     groups        one learned optimizer for each group of parameters
+    ranks         several processes or machines that train together
     trainer       meta-training: roll-outs, windows, what the meta-gradient is
     engine        the meta-gradient of a window, block by block
     engines       which engine for which optimizer; an engine for each group
     imitation     a teacher, Adam, for the beginning of meta-training
     trust         lambda alone, learned on a frozen LSTM
     evaluate      curves on fresh problems, fair comparisons
+    search        many trainings side by side, the best first
     baselines     the hand-designed rivals, each at its own best rate
     diagnosis     a debugger for meta-learners
     checkpoint    save and load, with provenance and a checksum
@@ -44,6 +48,8 @@ order; each file opens with its equation:
     interpretability  lambda over training, over seeds, beside the laws
     convolutions  convolutional networks: two LSTMs, one, and labels never met
     gallery       neural art at home, larger, in styles never met
+    costs         time and memory of a step, beside Adam's
+    scorecard     how far each shipped optimizer can be trusted
     store         results that are too slow for a slider
     rules         six hand-designed update rules, a few lines each
     landscapes    quadratics whose every answer is known
@@ -64,18 +70,20 @@ from l2o_kit.concurrent import Concurrent
 from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.diagnosis import Diagnosis, diagnose
 from l2o_kit.evaluate import Comparison, Curves, compare, optimize
+from l2o_kit.functions import Function
 from l2o_kit.groups import GroupedOptimizer
 from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
 from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.search import search
 from l2o_kit.trainer import meta_train
 
 __all__ = [
     "Baseline", "CheckpointError", "Comparison", "Concurrent", "Curves", "Diagnosis",
-    "GroupedOptimizer", "LSTMOptimizer", "LearnedOptimizer", "Log",
+    "Function", "GroupedOptimizer", "LSTMOptimizer", "LearnedOptimizer", "Log",
     "MetaTrainingDiverged", "Network",
     "Quadratic", "StyleTransfer", "compare", "convnet", "data", "diagnose", "load",
-    "meta_train", "mlp", "optimize", "pretrained", "rivals", "save",
+    "meta_train", "mlp", "optimize", "pretrained", "rivals", "save", "search",
     "tuned_baselines", "verdicts",
 ]  # fmt: skip
 

@@ -112,6 +112,8 @@ class StyleTransfer:
 class Painting(Problem):
     """``batch`` pictures in the making; content is the colour-matched one."""
 
+    per_problem = ("theta0", "content", "content_map", "spread")
+
     def __init__(self, transfer: StyleTransfer, content: Pictures, grams, theta0,
                  dtype=torch.float32):  # fmt: skip
         self.shape, self.weights = transfer.shape, transfer.weights
@@ -153,6 +155,13 @@ class Painting(Problem):
         """The weighted sum of the terms: [batch]."""
         terms = self.terms(theta)
         return sum(self.weights[name] * terms[name] for name in terms)
+
+    def part(self, at: slice) -> "Painting":
+        """Only these pictures, with what S and C of theirs are relative to."""
+        part = super().part(at)
+        part.grams = [g[at] for g in self.grams]
+        part.scales = [s[at] for s in self.scales]
+        return part
 
     def to(self, device) -> "Painting":
         """Move everything; the pictures that share the features keep theirs."""

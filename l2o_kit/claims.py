@@ -27,11 +27,12 @@ from l2o_kit import (
     claims07,
     claims08,
     claims09,
+    claims10,
 )
 
 NOT_TESTED = "not tested"
 MODULES = (claims00, claims01, claims02, claims03, claims04, claims05, claims06,
-           claims07, claims08, claims09)  # fmt: skip
+           claims07, claims08, claims09, claims10)  # fmt: skip
 CLAIMS = {claim.id: claim for module in MODULES for claim in module.CLAIMS}
 
 
@@ -68,7 +69,9 @@ def report() -> str:
         "or how many runs are out of order; the median of all runs, and the extremes. "
         "Lesson 08: ratios as in lesson 04, on 16 networks; the first row is a "
         "difference of accuracies, three seeds. Lesson 09: ratios of mean losses on 16 "
-        "pictures, rivals tuned at each place on other contents. "
+        "pictures, rivals tuned at each place on other contents. Lesson 10: a "
+        "difference, bytes, shares of pairs, and ratios to tuned Adam on 8 to 256 "
+        "problems. "
         "All other intervals are paired 95 % bootstraps.", "",
         f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
         "float32, CPU.", "",

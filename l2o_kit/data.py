@@ -46,8 +46,8 @@ LABELS = {  # which classes a network meets: lesson 08's four cases
 
 __all__ = [
     "LABELS", "Dataset", "add_noise", "breast_cancer", "cifar10", "diabetes", "digits",
-    "digits_on_photos", "dirichlet_subset", "mnist", "photos", "poison", "rotate",
-    "split", "standardize", "stream",
+    "digits_on_photos", "dirichlet_subset", "from_loader", "mnist", "photos", "poison",
+    "rotate", "split", "standardize", "stream",
 ]  # fmt: skip
 
 
@@ -265,3 +265,28 @@ def split(X, y, held_out: float = 0.2, seed: int = 0) -> Dataset:
     cut = len(X) - round(held_out * len(X))
     train, held = order[:cut], order[cut:]
     return Dataset(X[train], y[train], X[held], y[held])
+
+
+def from_loader(loader, most: int = 10_000) -> tuple[Tensor, Tensor]:
+    """The first examples (X, y) of a DataLoader, at most ``most``, for ``Network``.
+
+    Every problem of a batch draws minibatches of its own, so all of it is in memory.
+    Raises ValueError for a loader that gives anything but pairs.
+
+    Example: ``Network(model, *data.from_loader(loader), batch_size=64)``
+    """
+    parts, count = [], 0
+    for pair in loader:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ValueError(
+                f"the loader gives a {type(pair).__name__}, and pairs (X, y) are "
+                "needed. Collect X and y yourself, and pass Network(model, X, y)."
+            )
+        parts.append([torch.as_tensor(part) for part in pair])
+        count += len(parts[-1][0])
+        if count >= most:
+            break
+    if not parts:
+        raise ValueError("the loader is empty. Give it at least one minibatch.")
+    X, y = (torch.cat(column)[:most] for column in zip(*parts, strict=True))
+    return X, y

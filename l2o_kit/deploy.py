@@ -16,6 +16,7 @@ Left out: fused and capturable variants.
 import copy
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from l2o_kit.checkpoint import load
 from l2o_kit.groups import GroupedOptimizer, Learned, assign, group_of
-from l2o_kit.lstm import Tape
+from l2o_kit.lstm import InPlace
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.parameters import (
     check_group,
@@ -35,7 +36,7 @@ from l2o_kit.parameters import (
 )
 
 BLOCK_SIZE = 4096  # coordinates: 5 MB of temporary memory
-MOST_TAPES = 8  # widths of blocks whose buffers are kept
+MOST_WIDTHS = 8  # widths of blocks whose buffers are kept
 
 
 class NonFiniteGradient(ValueError):
@@ -69,7 +70,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
     Example: ``LearnedOptimizer(model.parameters(), "digits_robust")``
     """
 
-    def __init__(self, params, rule: str | Learned = "digits", *, lr=1.0,
+    def __init__(self, params, rule: str | Path | Learned = "digits", *, lr=1.0,
                  weight_decay=0.0, non_finite: str = "error", state_dtype=None,
                  block_size: int = BLOCK_SIZE):  # fmt: skip
         rule = rule if isinstance(rule, nn.Module) else load(rule)
@@ -77,7 +78,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
         self.rule = copy.deepcopy(rule).requires_grad_(False)
         self.non_finite, self.skipped = non_finite, 0
         self.state_dtype, self.block_size = state_dtype, block_size
-        self._members, self._tapes = {}, {}
+        self._members, self._buffers = {}, {}
         defaults = {"lr": lr, "weight_decay": weight_decay, "phi": fingerprint(rule)}
         super().__init__(params, defaults)
         if isinstance(rule, GroupedOptimizer):
@@ -136,26 +137,29 @@ class LearnedOptimizer(torch.optim.Optimizer):
         """The update of a block, and its states after it, in place."""
         dtype, sizes = rule.lstm.w_out.dtype, [one.theta.numel() for one in block]
         grads = torch.cat([one.grad.to(dtype) for one in block])
-        state = {name: torch.cat([one.state[name] for one in block], -1).to(dtype)
+        state = {name: join([one.state[name] for one in block], dtype)
                  for name in block[0].state}  # fmt: skip
         update, state = self._run(rule, grads, state)
         for name, new in state.items():
-            for one, part in zip(block, new.split(sizes, -1), strict=True):
-                one.state[name].copy_(part)
+            kept = [one.state[name] for one in block]
+            if new is not kept[0]:  # it is where the state moved in place
+                for old, part in zip(kept, new.split(sizes, -1), strict=True):
+                    old.copy_(part)
         for one, part in zip(block, (group["lr"] * update).split(sizes), strict=True):
-            one.theta.mul_(1 - group["lr"] * group["weight_decay"])
+            if group["weight_decay"]:
+                one.theta.mul_(1 - group["lr"] * group["weight_decay"])
             one.theta.add_(part)
 
     def _run(self, rule: LSTMOptimizer, grads: Tensor, state: dict[str, Tensor]):
-        """(update [coords], the next state): in buffers, unless forward is your own."""
+        """(update [coords], the next state); h and c move in place.
+
+        A forward of your own makes new ones instead.
+        """
         if type(rule).forward is not LSTMOptimizer.forward:
             return rule(grads, state)
-        tape = self._tape(rule, grads.numel())
         x, running = rule.read(grads[None], state)
-        tape.load(state)
-        update = rule.write(tape.step(0, x)[0])
-        tape.store(state)
-        return update, state | running
+        out = self._steps_of(rule, grads.numel()).step(x, state)
+        return rule.write(out[0]), state | running
 
     def _own(self, parameter: nn.Parameter, rule: LSTMOptimizer) -> Owned:
         """A parameter in a row; its state is the initial one before its first step."""
@@ -179,14 +183,14 @@ class LearnedOptimizer(torch.optim.Optimizer):
             self._members[key] = rule.double() if double else rule.float()
         return self._members[key]
 
-    def _tape(self, rule: LSTMOptimizer, width: int) -> Tape:
+    def _steps_of(self, rule: LSTMOptimizer, width: int) -> InPlace:
         """Buffers for a block of this width, allocated once."""
         key = (rule, width)
-        if key not in self._tapes:
-            if len(self._tapes) >= MOST_TAPES:
-                self._tapes.clear()
-            self._tapes[key] = Tape(rule.lstm, 1, width)
-        return self._tapes[key]
+        if key not in self._buffers:
+            if len(self._buffers) >= MOST_WIDTHS:
+                self._buffers.clear()
+            self._buffers[key] = InPlace(rule.lstm, width)
+        return self._buffers[key]
 
     def _bad_gradient(self) -> str | None:
         """The first parameter whose gradient is not finite; refuses odd kinds."""
@@ -232,7 +236,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        self._members, self._tapes = {}, {}
+        self._members, self._buffers = {}, {}
 
 
 def blocks(sizes: list[int], most: int) -> Iterator[list[tuple[int, slice]]]:
@@ -253,6 +257,11 @@ def blocks(sizes: list[int], most: int) -> Iterator[list[tuple[int, slice]]]:
                 block, room = [], most
     if block:
         yield block
+
+
+def join(parts: list[Tensor], dtype: torch.dtype) -> Tensor:
+    """Parts side by side, in a type; a part that is alone is itself, if of the type."""
+    return (torch.cat(parts, -1) if len(parts) > 1 else parts[0]).to(dtype)
 
 
 def take(one: Owned, at: slice) -> Owned:

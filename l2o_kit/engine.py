@@ -105,18 +105,20 @@ class Engine:
                 self.targets = self.out.new_zeros(self.unroll + 1, self.out.shape[1])
             self.targets[t, : self.coords] = target
 
-    def boundary(self) -> Float[Tensor, "sources coords"]:
-        """The gradients at theta_b, which the next window reads first."""
-        return self.grads[self.unroll]
+    def kept(self) -> State:
+        """What the next window begins with: the gradients at theta_b, and the state.
+
+        The last axis is over the coordinates; padding is left out.
+        """
+        kept = {"grads": self.grads[self.unroll], **self.state}
+        return _part(kept, slice(self.coords))
 
     @torch.no_grad()
-    def go_on(self, boundary, state: State):
-        """Take up the boundary's gradients and the state that another run left."""
-        expected = {"grads": self.boundary(), **self.state}
-        same_shapes(expected, {"grads": boundary, **state})
-        self.grads[self.unroll] = boundary
-        for name, value in state.items():
-            self.state[name].copy_(value)
+    def go_on(self, kept: State):
+        """Take up what another run kept."""
+        same_shapes(self.kept(), kept)
+        for name, mine in self.kept().items():
+            mine.copy_(kept[name])
 
     @torch.no_grad()
     def step(self, t: int) -> Float[Tensor, "coords"]:
@@ -195,6 +197,8 @@ class Exact:
     def reset(self):
         """A roll-out begins: the state is the initial one."""
         self.state = self.optimizer.initial_state(self.coords)
+        shape = self.optimizer.num_sources, self.coords
+        self.grads = self.optimizer.lstm.w_out.detach().new_zeros(shape)
 
     def begin(self):
         """A window begins: what came before is a constant."""
@@ -207,15 +211,16 @@ class Exact:
         if t:
             self.losses.append(losses.sum())
 
-    def boundary(self) -> Float[Tensor, "sources coords"]:
-        """The gradients at theta_b, which the next window reads first."""
-        return self.grads
+    def kept(self) -> State:
+        """What the next window begins with: the gradients at theta_b, and the state."""
+        return {"grads": self.grads, **self.state}
 
-    def go_on(self, boundary, state: State):
-        """Take up the boundary's gradients and the state that another run left."""
+    def go_on(self, kept: State):
+        """Take up what another run kept."""
+        same_shapes(self.kept(), kept)
         device = self.optimizer.lstm.w_out.device
-        self.grads = boundary.to(device)
-        self.state = {name: part.to(device) for name, part in state.items()}
+        self.state = {name: kept[name].to(device) for name in self.state}
+        self.grads = kept["grads"].to(device)
 
     def step(self, t: int) -> Float[Tensor, "coords"]:
         """The update g_t, with its graph."""

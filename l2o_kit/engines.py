@@ -8,7 +8,6 @@
 The meta-gradient of a group needs nothing of the others: coordinates never meet in it.
 """
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -32,15 +31,6 @@ class Grouped:
         }
         self.coords, self.unroll = coords, unroll
         self.update = optimizer.lstm.w_out.new_zeros(coords)
-
-    @property
-    def state(self) -> State:
-        """All groups' states, named as ``Assigned`` names them."""
-        return {
-            f"{name}.{part}": value
-            for name, engine in self.engines.items()
-            for part, value in engine.state.items()
-        }
 
     def reset(self):
         """A roll-out begins: the state is the initial one."""
@@ -70,21 +60,19 @@ class Grouped:
             theirs = None if pull is None else pull[:, places]
             self.engines[name].backward(w, theirs)
 
-    def boundary(self) -> Float[Tensor, "sources columns"]:
-        """What the next window reads first, group after group."""
-        return torch.cat([engine.boundary() for engine in self.engines.values()], 1)
+    def kept(self) -> State:
+        """What the next window begins with; the group "fc" has "fc.grads", "fc.h"."""
+        return {
+            f"{name}.{part}": value
+            for name, engine in self.engines.items()
+            for part, value in engine.kept().items()
+        }
 
-    def go_on(self, boundary, state: State):
-        """Take up what another run left."""
-        widths = [engine.boundary().shape[1] for engine in self.engines.values()]
-        same_shapes({"grads": self.boundary(), **self.state},
-                    {"grads": boundary, **state})  # fmt: skip
-        for (name, engine), part in zip(
-            self.engines.items(), boundary.split(widths, 1), strict=True
-        ):
-            engine.go_on(part, {
-                key: state[f"{name}.{key}"] for key in engine.state
-            })  # fmt: skip
+    def go_on(self, kept: State):
+        """Take up what another run kept."""
+        same_shapes(self.kept(), kept)
+        for name, engine in self.engines.items():
+            engine.go_on({part: kept[f"{name}.{part}"] for part in engine.kept()})
 
 
 def make_engine(optimizer, optimizee, unroll: int, coords: int, *,

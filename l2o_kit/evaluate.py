@@ -15,6 +15,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from l2o_kit.data import stream
+from l2o_kit.engine import Engine
+from l2o_kit.engines import Grouped, engine_for
 from l2o_kit.groups import Assigned
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.plots import html_table, img, loss_curves, png
@@ -133,7 +135,25 @@ def start_torch(rule: partial, theta, scheduler=None):
     return step
 
 
-def _start_learned(optimizer, theta):
+def _start_learned(rule, theta):
+    """The trainer's own steps, to the last bit, unless its forward is your own."""
+    if isinstance(rule, LSTMOptimizer) and engine_for(rule, False) is not Engine:
+        return _start_plain(rule, theta)
+    kind = Grouped if isinstance(rule, Assigned) else Engine
+    engine = kind(rule, 1, theta.numel())  # windows of one step
+    engine.reset()
+
+    def step(grad):
+        sources = grad.view(-1, theta.numel())
+        rule.check_sources(len(sources))
+        engine.begin()
+        engine.see(0, None, sources, None)
+        theta.add_(engine.step(0).view_as(theta))
+
+    return step
+
+
+def _start_plain(optimizer, theta):
     state = optimizer.initial_state(theta.numel())
 
     def step(grad):

@@ -86,6 +86,7 @@ class Assigned:
         self.optimizer, self.columns = optimizer, columns
         self.members = dict(optimizer.groups.items())
         self.num_sources = optimizer.num_sources
+        self.check_sources = optimizer.check_sources
         self.coords = sum(map(len, columns.values()))  # of one problem
         self.lstm = next(iter(self.members.values())).lstm
 

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from l2o_kit import ranks
+
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
@@ -50,16 +52,16 @@ class Teacher:
     def pull(self, update: Float[Tensor, "coords"]) -> Float[Tensor, "coords"]:
         """The derivative of |g - u|^2 / |u|^2 at g = update."""
         mine = self.update()
-        size = mine.square().sum().clamp(min=torch.finfo(mine.dtype).tiny)
-        return 2 * (update - mine) / size
+        size = mine.square().sum()  # |u|^2
+        ranks.add_up([size])
+        return 2 * (update - mine) / size.clamp(min=torch.finfo(mine.dtype).tiny)
 
-    def snapshot(self) -> dict[str, Tensor]:
-        """From which ``restore`` goes on."""
-        t = torch.tensor(self.t)
-        return {"teacher.m": self.m, "teacher.v": self.v, "teacher.t": t}
+    def kept(self) -> dict[str, Tensor]:
+        """The moments, from which ``go_on`` goes on; [coords] each."""
+        return {"m": self.m, "v": self.v}
 
-    def restore(self, tensors: dict[str, Tensor]):
-        """Go on from a snapshot."""
-        self.m = tensors["teacher.m"].to(self.zeros.device)
-        self.v = tensors["teacher.v"].to(self.zeros.device)
-        self.t = int(tensors["teacher.t"])
+    def go_on(self, kept: dict[str, Tensor], t: int):
+        """Go on from the moments after t gradients."""
+        self.t = t
+        for name, mine in self.kept().items():
+            mine.copy_(kept[name])

@@ -26,54 +26,7 @@ from torch.nn import functional as F
 
 from l2o_kit.data import split
 from l2o_kit.inputs import check_data, check_loss, check_module
-
-
-class Problem:
-    """``batch`` sampled problems. Subclasses set ``theta0`` and define ``loss``."""
-
-    theta0: Float[Tensor, "batch coords"]
-
-    def minibatch(self, generator: torch.Generator):
-        """The data of one step; None where a problem has no minibatches."""
-        return None
-
-    def loss(self, theta: Float[Tensor, "batch coords"], minibatch=None):
-        """f(theta), one number per problem: [batch]. Differentiable."""
-        raise NotImplementedError
-
-    def value_and_grad(self, theta: Float[Tensor, "batch coords"], minibatch=None):
-        """(loss [batch], gradient [batch, coords]), each problem for itself."""
-        with torch.enable_grad():
-            theta = theta.detach().requires_grad_()
-            loss = self.loss(theta, minibatch)
-            (grad,) = torch.autograd.grad(loss.sum(), theta)
-        return loss.detach(), grad
-
-    def value_and_grads(self, theta, minibatch=None, create_graph=False):
-        """What meta-training asks for: (loss [batch], sources' gradients, target's).
-
-        sources [sources, batch, coords] is what the optimizer reads; target
-        [batch, coords] is the gradient of the loss that counts, None where that is
-        source 0. With create_graph all of it can be differentiated again.
-        """
-        if not create_graph:
-            loss, grad = self.value_and_grad(theta, minibatch)
-            return loss, grad[None], None
-        theta = theta if theta.requires_grad else theta.detach().requires_grad_()
-        loss = self.loss(theta, minibatch)
-        (grad,) = torch.autograd.grad(loss.sum(), theta, create_graph=True)
-        return loss, grad[None], None
-
-    def to(self, device) -> "Problem":
-        """Move every tensor of the problem to a device; returns the problem."""
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                setattr(self, name, value.to(device))
-        return self
-
-    def held_out(self, theta: Float[Tensor, "batch coords"]):
-        """Held-out (loss [batch], accuracy [batch]); None where there is none."""
-        return None, None
+from l2o_kit.sampled import Problem
 
 
 class Quadratic:
@@ -116,6 +69,8 @@ class Quadratic:
 
 class QuadraticProblem(Problem):
     """Problems W [batch, dim, dim], y [batch, dim], started at theta0 [batch, dim]."""
+
+    per_problem = ("W", "y", "theta0")
 
     def __init__(self, W, y, theta0):
         self.W, self.y, self.theta0 = W, y, theta0
@@ -205,6 +160,8 @@ class Network:
 
 class NetworkProblem(Problem):
     """``batch`` copies of a network, each with a theta_0 and minibatches of its own."""
+
+    per_problem = ("theta0",)
 
     def __init__(self, network: Network, theta0: Float[Tensor, "batch coords"]):
         def cast(part):

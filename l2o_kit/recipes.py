@@ -3,6 +3,8 @@
     python -m l2o_kit.recipes            every recipe, in order
     python -m l2o_kit.recipes digits     one of them
     python -m l2o_kit.recipes digits --keep FOLDER   go on from where it was stopped
+    torchrun --nproc-per-node=2 -m l2o_kit.recipes digits --keep FOLDER
+                                         on several processes: see ``ranks.py``
 
 A recipe is deterministic for its seed on one machine: it counts meta-steps, not time.
 Its score goes into the file with the weights; claims are judged on other problems.
@@ -13,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from l2o_kit import ranks
 from l2o_kit.checkpoint import PRETRAINED, from_config, load, save
 from l2o_kit.evaluate import optimize
-from l2o_kit.groups import CONV_AND_FC
+from l2o_kit.groups import CONV_AND_FC, Learned
 from l2o_kit.problems import (
     conv,
     conv_narrow,
@@ -204,14 +207,15 @@ RECIPES = {
 }
 
 
-def make(name: str, folder: Path = PRETRAINED, keep: Path | None = None) -> Path:
+def make(name: str, folder: Path = PRETRAINED, keep: Path | None = None,
+         device: str | None = None) -> Path:  # fmt: skip
     """Train one recipe from random phi and save it with its provenance.
 
     keep: a folder for what each stage needs to go on; a run that was stopped goes on
-    from what it finds there.
+    from what it finds there. device: where to train.
     """
+    ranks.start()
     recipe = RECIPES[name]
-    optimizee = recipe.optimizee()
     optimizer = from_config(recipe.config, recipe.seed)
     if recipe.start:  # it knows nothing of lambda
         started = optimizer.state_dict() | load(recipe.start).state_dict()
@@ -220,9 +224,19 @@ def make(name: str, folder: Path = PRETRAINED, keep: Path | None = None) -> Path
     for k, stage in enumerate(recipe.stages):
         settings = {"on": recipe.optimizee} | stage
         train = learn_lambda if settings.pop("only_lambda", False) else meta_train
-        settings |= kept(keep and keep / f"{name}.{k}.safetensors")
-        log = train(optimizer, settings.pop("on")(), **settings, seed=recipe.seed + k)
+        path = keep and keep / f"{name}.{k}.safetensors"
+        settings |= ranks.by_first(kept, path)  # rank 0 will write there at once
+        settings |= {"seed": recipe.seed + k, "device": device}
+        log = train(optimizer, settings.pop("on")(), **settings)
         seconds += log.seconds[-1]
+    return ranks.by_first(scored, optimizer, name, folder, seconds)
+
+
+def scored(optimizer: Learned, name: str, folder: Path, seconds: float) -> Path:
+    """Score what a recipe made, and save it with its provenance."""
+    recipe = RECIPES[name]
+    optimizee = recipe.optimizee()
+    optimizer.to("cpu")
     curves = optimize(optimizer, optimizee, steps=recipe.steps, batch=recipe.judged_on,
                       purpose="score")  # fmt: skip
     mean, last = curves.mean_loss().mean(), curves.losses[-1].mean()
@@ -253,6 +267,7 @@ def main():
     parser.add_argument("names", nargs="*", help=f"some of: {', '.join(RECIPES)}")
     parser.add_argument("--folder", type=Path, default=PRETRAINED)
     parser.add_argument("--keep", type=Path, help="a folder for long trainings")
+    parser.add_argument("--device", help='where to train, "cpu" or "cuda"')
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(RECIPES)
     if unknown:
@@ -260,8 +275,9 @@ def main():
             f"no recipe is called {sorted(unknown)}; there are {list(RECIPES)}"
         )
     for name in arguments.names or RECIPES:
-        path = make(name, arguments.folder, arguments.keep)
-        print(f"{name}: {path.name}, {path.stat().st_size / 1000:.1f} kB")
+        path = make(name, arguments.folder, arguments.keep, arguments.device)
+        if ranks.rank() == 0:
+            print(f"{name}: {path.name}, {path.stat().st_size / 1000:.1f} kB")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,10 @@
 The problems themselves are not stored: the state of their generator *before* they were
 drawn is, and they are drawn again. The file is a checked safetensors file as those of
 ``checkpoint.py``, written whole or not at all.
+
+Several ranks (``ranks.py``) bring theta, the state and the gradient of their problems
+together, and rank 0 writes the file, of the whole batch; so as many ranks as there are
+can go on from it, each with its part.
 """
 
 import copy
@@ -15,7 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from l2o_kit import ranks
 from l2o_kit.arguments import same_shapes
 from l2o_kit.checkpoint import CheckpointError, read, write
 from l2o_kit.log import Log
@@ -37,16 +43,16 @@ class Checkpoints:
         """Write, if it is time to. Raises CheckpointError with ``.log`` attached."""
         if self.path is None:
             return
-        if last or time.monotonic() - self.written >= self.seconds:
+        waited = ranks.by_first(time.monotonic) - self.written
+        if last or waited >= self.seconds:
             try:
-                self._write(trainer, log)
+                ranks.by_first(self._write, *snapshot(trainer), log)
             except CheckpointError as error:
                 error.log = log
                 raise
-            self.written = time.monotonic()
+            self.written = ranks.by_first(time.monotonic)
 
-    def _write(self, trainer, log):
-        tensors, numbers = snapshot(trainer)
+    def _write(self, tensors, numbers, log):
         record = asdict(log)
         header = {
             "training": json.dumps({**numbers, "log": record}),
@@ -56,7 +62,10 @@ class Checkpoints:
 
 
 def snapshot(trainer) -> tuple[dict, dict]:
-    """(tensors, numbers) from which ``go_on`` goes on, between two windows."""
+    """(tensors, numbers) from which ``go_on`` goes on, between two windows.
+
+    Of several ranks, rank 0 has those of the whole batch, and each must call this.
+    """
     tensors = {f"phi.{k}": v for k, v in trainer.optimizer.state_dict().items()}
     for k, moments in trainer.meta_optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{k}.{name}": value for name, value in moments.items()}
@@ -65,17 +74,36 @@ def snapshot(trainer) -> tuple[dict, dict]:
         trainer.before if trainer.end else trainer.problems.get_state()
     )
     if trainer.end:
-        tensors |= {"theta": trainer.theta, "grads": trainer.engine.boundary()}
-        tensors |= {f"state.{k}": v for k, v in trainer.engine.state.items()}
-        tensors |= trainer.teacher.snapshot() if trainer.teacher else {}
+        tensors |= ranks.gather(columns(trainer)) or {}
     return tensors, {"start": trainer.start, "end": trainer.end}
+
+
+def columns(trainer) -> dict[str, Tensor]:
+    """All that the next window begins with; its last axis is over coordinates.
+
+    These are the coordinates of this rank's problems, one problem after the other.
+    """
+    kept = {"theta": trainer.theta.flatten()}
+    kept |= {f"engine.{k}": v for k, v in trainer.engine.kept().items()}
+    teacher = trainer.teacher.kept() if trainer.teacher else {}
+    return kept | {f"teacher.{k}": v for k, v in teacher.items()}
+
+
+def own_columns(trainer, tensors: dict) -> dict[str, Tensor]:
+    """Of the whole batch's columns, those of this rank's problems; shapes checked."""
+    at, own = trainer.at, {}
+    for name, mine in columns(trainer).items():
+        per = mine.shape[-1] // (at.stop - at.start)  # columns of a problem
+        whole = mine.new_empty(*mine.shape[:-1], per * trainer.batch, device="meta")
+        same_shapes({name: whole}, tensors)
+        own[name] = tensors[name][..., per * at.start : per * at.stop]
+    return own
 
 
 @torch.no_grad()
 def go_on(trainer, tensors: dict, numbers: dict):
     """Go on from a snapshot, to the last bit."""
-    weights = {k[4:]: v for k, v in tensors.items() if k.startswith("phi.")}
-    trainer.optimizer.load_state_dict(weights)
+    trainer.optimizer.load_state_dict(_under("phi.", tensors))
     moments = {}
     for key, value in tensors.items():
         if key.startswith("adam."):
@@ -90,13 +118,14 @@ def go_on(trainer, tensors: dict, numbers: dict):
     start, end = int(numbers["start"]), int(numbers["end"])
     if end:
         trainer.draw()
-        same_shapes({"theta": trainer.problem.theta0}, tensors)
-        trainer.theta = tensors["theta"].to(trainer.weight.device)
-        trainer.engine.go_on(tensors["grads"], {
-            k[6:]: v for k, v in tensors.items() if k.startswith("state.")
-        })  # fmt: skip
-        if trainer.teacher:
-            trainer.teacher.restore(tensors)
+        trainer.theta = trainer.problem.theta0
+        own = own_columns(trainer, tensors)
+        theta = own.pop("theta").to(trainer.weight.device)
+        trainer.theta = theta.view_as(trainer.theta)
+        trainer.engine.go_on(_under("engine.", own))
+        if trainer.teacher:  # which saw one gradient before the first step
+            steps = start + trainer.unroll
+            trainer.teacher.go_on(_under("teacher.", own), steps + 1)
     trainer.minibatches.set_state(tensors["minibatches"])
     trainer.start, trainer.end = start, end
 
@@ -108,12 +137,7 @@ def restore(path, trainer, recipe: dict) -> Log:
     it belongs to a training with another recipe: it then names the differences.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(
-            f"resume={str(path)!r}: there is no such file. Give what an earlier run "
-            "had as checkpoint=, or leave resume out to start anew."
-        )
-    tensors, header = read(path, KEYS)
+    tensors, header = ranks.by_first(_read, path)
     ours, theirs = json.loads(json.dumps(recipe)), _recipe(path, header)
     differing = [
         f"{name} is {ours.get(name)} here and {theirs.get(name)} there"
@@ -137,6 +161,22 @@ def restore(path, trainer, recipe: dict) -> Log:
             "belongs to another version, or was made by hand. phi is as it was."
         ) from None
     return log
+
+
+def _read(path):
+    if not path.is_file():
+        raise CheckpointError(
+            f"resume={str(path)!r}: there is no such file. Give what an earlier run "
+            "had as checkpoint=, or leave resume out to start anew."
+        )
+    return read(path, KEYS)
+
+
+def _under(prefix: str, tensors: dict) -> dict:
+    """Those whose names begin so, without it."""
+    return {
+        k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+    }
 
 
 def _recipe(path, header) -> dict:

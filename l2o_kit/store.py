@@ -28,6 +28,8 @@ Every file has a builder here, and a test recomputes random entries of it.
     watched         lesson 08: filters and gradients, step by step
     watched_conv_small  lesson 08: rivals on the networks of the live panel
     gallery_PLACE   lesson 09: rates and losses at home, large, in new styles
+    scorecard       lesson 10: each shipped optimizer on nine tasks
+    costs           lesson 10: seconds of a step's parts, four networks
     elsewhere       quadratics of another scale, dimension, horizon: see elsewhere.py
 """
 
@@ -42,6 +44,7 @@ import numpy as np
 from l2o_kit import (
     convolutions,
     cooperation,
+    costs,
     data,
     elsewhere,
     experiments,
@@ -50,6 +53,7 @@ from l2o_kit import (
     horizons,
     interpretability,
     museum,
+    scorecard,
     teamwork,
 )
 from l2o_kit import networks as real_networks
@@ -226,6 +230,8 @@ BUILDERS: dict[str, Callable[[], dict]] = {
         f"gallery_{place}": functools.partial(gallery.build, place)
         for place in gallery.PLACES
     },
+    "scorecard": scorecard.build,
+    "costs": costs.build,
     "race_rivals": build_race_rivals,
     "race_learned": build_race_learned,
     "elsewhere": build_elsewhere,

@@ -16,8 +16,11 @@ So a window needs no graph: roll it out, keep the gradients, and walk back throu
 LSTM alone, which is the work of ``engine.py``. Each gradient is computed once and used
 twice: as the next input, and in A; so T steps cost T + 1 gradients.
 
+Under torchrun each process takes its part of the batch, and the meta-gradients are
+added up: ``ranks.py``.
+
 Source: Andrychowicz et al. 2016, section 2.
-Left out: more machines than one.
+Left out: a batch of one problem on several machines.
 """
 
 import math
@@ -27,6 +30,7 @@ import time
 import torch
 from tqdm.auto import tqdm
 
+from l2o_kit import ranks
 from l2o_kit.arguments import (
     check_arguments,
     check_cures,
@@ -63,13 +67,16 @@ class Trainer:
         self.weight = one_device(optimizer)
         self.horizon, self.unroll, self.batch = horizon, unroll, batch
         self.curriculum, self.clip = curriculum, clip
+        self.at = ranks.part(batch)  # which of the batch are this rank's
+        mine = self.at.stop - self.at.start
+        self.share = mine / batch
         powers = [discount ** (unroll - 1 - t) for t in range(unroll)]
         self.w = self.weight.new_tensor(powers).detach()  # w_s, s = a+1..b
         self.problems = stream(seed, "meta-train problems")
         self.minibatches = stream(seed, "meta-train minibatches")
         self.meta_optimizer = torch.optim.Adam(optimizer.parameters())
         self.engine = make_engine(
-            optimizer, optimizee, unroll, batch * optimizee.coords,
+            optimizer, optimizee, unroll, mine * optimizee.coords,
             second_derivatives=second_derivatives, **engine,
         )  # fmt: skip
         self.teacher = imitate and Teacher(imitate, self.weight, self.engine.coords)
@@ -85,10 +92,13 @@ class Trainer:
     def meta_gradient(self) -> float:
         """Roll out U steps; leave dL/dphi in every weight's .grad; return L(phi)."""
         self.begin_window()
-        losses = self.roll_out()  # f_s(theta_s), s = a+1..b, means over the batch
+        losses = self.roll_out()  # f_s(theta_s), s = a+1..b, means over the problems
         self.optimizer.zero_grad()
         self.engine.backward(self.w / self.batch, self.pull)
-        return float(self.w @ losses)
+        meta_loss = self.share * (self.w @ losses)
+        weights = self.optimizer.parameters()
+        ranks.add_up([meta_loss, *(w.grad for w in weights if w.grad is not None)])
+        return float(meta_loss)
 
     def begin_window(self):
         """Carry on from the last window, or draw new problems for a new roll-out."""
@@ -111,12 +121,13 @@ class Trainer:
         """Draw the horizon and the problems of a roll-out."""
         self.before = self.problems.get_state()  # from here they can be drawn again
         self.end = self._draw_horizon()
-        self.problem = self.optimizee.sample(
-            self.batch, self.problems, self.weight.dtype
-        )
-        check_theta(self.problem.theta0, self.weight)
+        whole = self.optimizee.sample(self.batch, self.problems, self.weight.dtype)
+        check_theta(whole.theta0, self.weight)
+        several = ranks.world() > 1
+        self.problem = whole.part(self.at) if several else whole
         if self.weight.device.type != "cpu":
             self.problem = self.problem.to(self.weight.device)
+        self.whole = whole if several else self.problem
 
     def roll_out(self):
         """U steps: theta_{t+1} = theta_t + g_t. Returns the losses, [U]."""
@@ -134,7 +145,9 @@ class Trainer:
 
     def look(self, t: int, create_graph: bool):
         """Take the gradients at theta_t, on a fresh minibatch; returns the loss."""
-        minibatch = self.problem.minibatch(self.minibatches)
+        minibatch = self.whole.minibatch(self.minibatches)
+        if self.whole is not self.problem:
+            minibatch = self.whole.cut(minibatch, self.at)
         losses, sources, target = self.problem.value_and_grads(
             self.theta, minibatch, create_graph
         )
@@ -210,17 +223,23 @@ def meta_train(optimizer: Learned, optimizee, *,
             bit where it is counted in meta_steps, on the same machine.
         on_step: called with the log after every meta-step, in place of the progress
             bar; a KeyboardInterrupt that it raises ends the run as a user's does.
+            Of several ranks each calls it, with the same log.
         block_size, memory_budget: see ``engine.py``; they change speed and memory only.
 
     Returns the log. Raises ValueError for arguments that make no sense,
     CheckpointError for a file that cannot be written or does not fit, and
     MetaTrainingDiverged where a number is not finite. phi then keeps its last finite
-    values, and the error's ``.log`` tells what was done.
+    values, and the error's ``.log`` tells what was done. Where torchrun started several
+    ranks, RanksError if one is lost, and KeyboardInterrupt: they cannot all stop at the
+    same meta-step, so that they go on from the checkpoint.
 
     Example: ``meta_train(LSTMOptimizer(), Quadratic(), seconds=60, batch=64, lr=3e-3)``
     """
     check_arguments(meta_steps, seconds, horizon, unroll, batch, lr)
     check_cures(horizon, curriculum, imitate, clip)
+    ranks.start()
+    if ranks.world() > 1:  # they may have been built differently
+        optimizer.load_state_dict(ranks.by_first(optimizer.state_dict))
     move(optimizer, device)
     settings = {"horizon": horizon, "unroll": unroll, "discount": discount,
                 "batch": batch, "seed": seed, "curriculum": curriculum,
@@ -239,9 +258,10 @@ def meta_train(optimizer: Learned, optimizee, *,
 
 def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
     """Windows, until the count or the clock says so."""
-    began = time.perf_counter() - (log.seconds[-1] if log.seconds else 0)
+    began = ranks.by_first(time.perf_counter) - (log.seconds or [0])[-1]
+    silent = on_step is not None or ranks.rank() > 0
     with tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR,
-              disable=on_step is not None) as bar:  # fmt: skip
+              disable=silent) as bar:  # fmt: skip
         try:
             done = _show(bar, log, meta_steps)
             while done < 1:
@@ -249,13 +269,15 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
                 log.meta_losses.append(trainer.window(scheduled(lr, done)))
                 log.norms.append(trainer.norm)
                 log.starts.append(trainer.start)
-                log.seconds.append(time.perf_counter() - began)
+                log.seconds.append(ranks.by_first(time.perf_counter) - began)
                 done = _show(bar, log, meta_steps)
                 checkpoints.offer(trainer, log, last=done >= 1)
                 if on_step:
                     on_step(log)
         except KeyboardInterrupt:
             log.interrupt()
+            if ranks.world() > 1:
+                raise
         except MetaTrainingDiverged as error:
             raise MetaTrainingDiverged(
                 f"Meta-step {len(log.meta_losses) + 1} (steps {trainer.start} to "

@@ -79,6 +79,8 @@ class Mixture:
 class Variation(Problem):
     """factor * f(scale * theta), for problems f and a scale [batch, coords]."""
 
+    per_problem = ("theta0", "scale")
+
     def __init__(self, problem: Problem, scale, factor: int | float):
         self.problem, self.scale, self.factor = problem, scale, factor
         self.theta0 = problem.theta0 / scale
@@ -99,6 +101,16 @@ class Variation(Problem):
     def held_out(self, theta):
         """The other's, at scale * theta."""
         return self.problem.held_out(self.scale * theta)
+
+    def part(self, at: slice) -> "Variation":
+        """Only these, of the problem that varies too."""
+        part = super().part(at)
+        part.problem = self.problem.part(at)
+        return part
+
+    def cut(self, minibatch, at: slice):
+        """As the other's is cut."""
+        return self.problem.cut(minibatch, at)
 
     def to(self, device) -> "Variation":
         """Move the problem that varies, too."""

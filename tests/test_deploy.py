@@ -355,8 +355,8 @@ def test_buffers_of_a_few_widths_are_kept_only():
     p = nn.Parameter(torch.ones(40))
     optimizer = LearnedOptimizer([p])
     for width in range(1, 20):
-        optimizer._tape(optimizer.rule, width)
-        assert len(optimizer._tapes) <= 8
+        optimizer._steps_of(optimizer.rule, width)
+        assert len(optimizer._buffers) <= 8
 
 
 @pytest.mark.parametrize("name", ["digits", "digits_robust"])

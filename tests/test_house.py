@@ -16,22 +16,26 @@ ROOT = Path(__file__).parent.parent
 # The floors, from the ground up; a module imports from lower lines only.
 ORDER = """
     downloads photographs styles photodigits corruptions data plots lstm inputs
-    optimizees features art variations sources concurrent theory optimizer groups
-    arguments engine engines imitation checkpoint parameters deploy log resume trainer
-    trust evaluate rules baselines diagnosis problems recipes gallery elsewhere networks
+    sampled optimizees functions features art variations sources concurrent theory
+    optimizer groups ranks arguments engine engines imitation checkpoint parameters
+    deploy log resume trainer trust evaluate search rules baselines diagnosis problems
+    recipes gallery elsewhere networks
     generalization horizons museum experiments cooperation teamwork interpretability
-    convolutions store landscapes estimators claim claims00 claims01 claims02
-    claims03 claims04 claims05 claims06 claims07 claims08 claims09 claims check.machine
+    convolutions costs scorecard store landscapes estimators claim claims00
+    claims01 claims02 claims03 claims04 claims05 claims06 claims07 claims08 claims09
+    claims10 claims check.machine
     check.answers check.lesson00 check.lesson01 check.lesson02 check.lesson03
     check.lesson04 check.lesson05 check.lesson06 check.lesson07 check.lesson08
-    check.lesson09 check panels.guess panels.sweep panels.base panels.slow
+    check.lesson09 check.lesson10 check panels.guess panels.sweep panels.base
+    panels.slow
     panels.race panels.landscape panels.laboratory panels.unrolled
     panels.preprocessing panels.gates panels.minute panels.opened panels.away
     panels.networks panels.breakeven panels.generalize panels.horizon
     panels.failures panels.choices panels.trusted panels.gains panels.spoilt
     panels.subsets panels.drawing panels.together panels.livetrust panels.broken
     panels.paths panels.standings panels.convnets panels.artrace panels.tworates
-    panels.updates panels.filters panels.liveconv panels.paint panels panels.strips
+    panels.updates panels.filters panels.liveconv panels.paint panels.takehome
+    panels.costmeter panels.trustcard panels panels.strips
 """
 FLOORS = ORDER.split()
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))

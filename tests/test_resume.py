@@ -218,10 +218,10 @@ CHANGES = {
         theta=torch.zeros(1, 3)
     ),
     "grads of another shape": lambda tensors, header: tensors.update(
-        grads=torch.zeros(1, 1)
+        {"engine.grads": torch.zeros(1, 1)}
     ),
     "a state of another shape": lambda tensors, header: tensors.update(
-        {"state.h": torch.zeros(1)}
+        {"engine.h": torch.zeros(1)}
     ),
     "moments of another shape": lambda tensors, header: tensors.update(
         {"adam.0.exp_avg": torch.zeros(1)}

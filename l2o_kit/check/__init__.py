@@ -20,13 +20,15 @@ from l2o_kit.check.lesson06 import combined, left_over_noise, poisoned
 from l2o_kit.check.lesson07 import read, trust, two_sources
 from l2o_kit.check.lesson08 import batch_norm, grouped_update, groups
 from l2o_kit.check.lesson09 import gram_matrix, style_term, variation
+from l2o_kit.check.lesson10 import himmelblau, training_loop, worth_it
 from l2o_kit.check.machine import installation
 
 __all__ = [
     "batch_norm", "best_rate", "break_even", "cell", "combined", "cross_entropy",
     "discount_weights", "divergence", "evolution", "gradient", "gram_matrix",
-    "grouped_update", "groups", "installation", "left_over_noise", "lstm_weights",
-    "meta_loss", "momentum", "normalized_inputs", "optimizer", "poisoned",
-    "preprocessing", "read", "scaled_gradient", "style_term", "suffix_sum", "traps",
-    "trust", "two_sources", "update_rule", "variation",
+    "grouped_update", "groups", "himmelblau", "installation", "left_over_noise",
+    "lstm_weights", "meta_loss", "momentum", "normalized_inputs", "optimizer",
+    "poisoned", "preprocessing", "read", "scaled_gradient", "style_term", "suffix_sum",
+    "training_loop", "traps", "trust", "two_sources", "update_rule",
+    "variation", "worth_it",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from l2o_kit.panels.breakeven import BreakEven
 from l2o_kit.panels.broken import BrokenLaw
 from l2o_kit.panels.choices import Choices
 from l2o_kit.panels.convnets import ConvNets
+from l2o_kit.panels.costmeter import CostMeter
 from l2o_kit.panels.drawing import concurrent_picture
 from l2o_kit.panels.failures import Museum
 from l2o_kit.panels.filters import Filters
@@ -28,7 +29,9 @@ from l2o_kit.panels.race import FreshRace, Race
 from l2o_kit.panels.slow import RunPanel
 from l2o_kit.panels.spoilt import Noisy, Poisoned, Rotated
 from l2o_kit.panels.subsets import Subsets
+from l2o_kit.panels.takehome import TakeHome
 from l2o_kit.panels.together import Together
+from l2o_kit.panels.trustcard import TrustCard
 from l2o_kit.panels.tworates import TwoRates
 from l2o_kit.panels.unrolled import Unrolled
 from l2o_kit.panels.updates import Updates
@@ -37,7 +40,8 @@ ALL = (Race, FreshRace, Landscape, Laboratory, Unrolled, Preprocessing, Gates,
        MetaTraining, Opened, Away, Networks, WarmStart, BreakEven, Generalize, Map,
        Horizon, Museum, Choices, Noisy, Rotated, Poisoned, Subsets, Together,
        LiveTrust, LiveTurned, BrokenLaw, Paths, TwoRates, ConvNets, Updates,
-       Filters, LiveConv, Paint, ArtRace, PaintOwn)  # fmt: skip
+       Filters, LiveConv, Paint, ArtRace, PaintOwn, TakeHome,
+       CostMeter, TrustCard)  # fmt: skip
 
 __all__ = [
     "ALL",

@@ -1,26 +1,38 @@
 """Speed and memory, measured in one run and written to BENCHMARKS.md: ``make bench``.
 
+    python -m tests.bench.run                       everything, anew
+    python -m tests.bench.run deploy students       these sections; the rest stays
+
 Timings on a shared machine are noisy: read the ratios, which are medians of pairs
 measured in turn.
+
+Whatever needs PyTorch is imported where it is used: students.py measures what kernels
+share with one another, and this process must not be one more that shares it.
 """
 
 import os
 import platform
 import statistics
+import sys
 import time
+from importlib import import_module, metadata
 from pathlib import Path
 
-import torch
-
-from l2o_kit import Quadratic, pretrained
-from l2o_kit.checkpoint import PRETRAINED
-from l2o_kit.data import stream
-from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import Trainer
-from tests.bench import engine, growth, minute, slider, stop, trust
-
-ROOT = Path(__file__).parents[2]
+RESULTS = Path(__file__).parents[2] / "BENCHMARKS.md"
+THREADS = min(2, os.cpu_count() or 1)
 HORIZON, UNROLL, BATCH, PAIRS = 100, 20, 128, 5
+SECTIONS = {  # name: module and function, in the order of the file
+    "engine": ("engine", "tables"),
+    "growth": ("growth", "lines"),
+    "minute": ("minute", "lines"),
+    "quadratics": ("run", "meta_training"),
+    "trust": ("trust", "lines"),
+    "stop": ("stop", "lines"),
+    "slider": ("slider", "lines"),
+    "checkpoints": ("run", "checkpoints"),
+    "deploy": ("deploy", "lines"),
+    "students": ("students", "lines"),
+}
 
 
 def straightforward(optimizer, optimizee, seed: int) -> int:
@@ -29,6 +41,10 @@ def straightforward(optimizer, optimizee, seed: int) -> int:
     Returns how many problems it has trained on. The gradient keeps its graph, as in
     code that drops nothing.
     """
+    import torch
+
+    from l2o_kit.data import stream
+
     meta_optimizer = torch.optim.Adam(optimizer.parameters(), lr=1e-3)
     problem = optimizee.sample(1, stream(seed, "bench"))
     theta = problem.theta0.clone().requires_grad_()
@@ -49,7 +65,7 @@ def straightforward(optimizer, optimizee, seed: int) -> int:
     return 1
 
 
-def this_kit(trainer: Trainer) -> int:
+def this_kit(trainer) -> int:
     """One roll-out of a batch of problems, by the trainer."""
     for _ in range(HORIZON // UNROLL):
         trainer.window(1e-3)
@@ -65,6 +81,9 @@ def rate(work) -> float:
 
 def meta_training() -> list[str]:
     """Problems a second, this kit against one at a time through everything."""
+    from l2o_kit import LSTMOptimizer, Quadratic
+    from l2o_kit.trainer import Trainer
+
     plain, ours = (LSTMOptimizer(preprocess="identity") for _ in range(2))
     trainer = Trainer(ours, Quadratic(), horizon=HORIZON, unroll=UNROLL, discount=1.0,
                       batch=BATCH, seed=0)  # fmt: skip
@@ -86,6 +105,9 @@ def meta_training() -> list[str]:
 
 def checkpoints() -> list[str]:
     """The size of every shipped optimizer."""
+    from l2o_kit import pretrained
+    from l2o_kit.checkpoint import PRETRAINED
+
     rows = [
         f"| {name} | {(PRETRAINED / f'{name}.safetensors').stat().st_size / 1000:.1f} |"
         for name in pretrained()
@@ -93,23 +115,59 @@ def checkpoints() -> list[str]:
     return ["## Shipped checkpoints", "", "| name | kB |", "|---|---|", *rows]
 
 
-def main():
-    """Measure all, print it, and write BENCHMARKS.md."""
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+def section(name: str) -> str:
+    """Measure a section, and print it."""
+    module, function = SECTIONS[name]
+    if name != "students":
+        import torch
+
+        torch.set_num_threads(THREADS)
+    text = "\n".join(getattr(import_module(f"tests.bench.{module}"), function)())
+    print(text, flush=True)
+    return text
+
+
+def splice(text: str, new: str) -> str:
+    """The section with the heading of the new one gives way to it; else it is added.
+
+    >>> splice("# A\\n\\n## B\\n\\n1\\n\\n## C\\n\\n2\\n", "## B\\n\\n3")
+    '# A\\n\\n## B\\n\\n3\\n\\n## C\\n\\n2\\n'
+    """
+    parts, heading = text.rstrip("\n").split("\n\n## "), new.split("\n")[0]
+    headings = [f"## {part}".split("\n")[0] for part in parts]
+    if heading in headings:
+        parts[headings.index(heading)] = new.removeprefix("## ")
+    else:
+        parts.append(new.removeprefix("## "))
+    return "\n\n## ".join(parts) + "\n"
+
+
+def everything():
+    """Measure all; the file grows with every section."""
     machine = (
-        f"{os.cpu_count()} cores ({platform.machine()}), {torch.get_num_threads()} "
+        f"{os.cpu_count()} cores ({platform.machine()}), {THREADS} "
         f"threads, Python {platform.python_version()}, "
-        f"torch {torch.__version__.split('+')[0]}."
+        f"torch {metadata.version('torch').split('+')[0]}."
     )
     head = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "", machine]
-    parts = [engine.tables, growth.lines, minute.lines, meta_training, trust.lines,
-             stop.lines, slider.lines, checkpoints]  # fmt: skip
+    students = section("students")  # before this process holds PyTorch
     texts = ["\n".join(head)]
-    for part in parts:
-        texts.append("\n".join(part()))
-        print(texts[-1], flush=True)
-        (ROOT / "BENCHMARKS.md").write_text("\n\n".join(texts) + "\n")
+    for name in SECTIONS:
+        texts.append(students if name == "students" else section(name))
+        RESULTS.write_text("\n\n".join(texts) + "\n")
+
+
+def main(names: list[str]):
+    """Measure all sections, or those that are named, and write BENCHMARKS.md."""
+    for name in names:
+        if name not in SECTIONS:
+            raise SystemExit(f"{name!r} is not known. Use some of {list(SECTIONS)}.")
+    if not names:
+        everything()
+    for name in sorted(names, key="students".__ne__):  # before the others, as above
+        new = section(name)
+        RESULTS.write_text(splice(RESULTS.read_text(), new))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

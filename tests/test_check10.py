@@ -1,0 +1,94 @@
+"""The checks of lesson 10: right answers, misconceptions by name, bad input."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from l2o_kit import check
+from l2o_kit.check import lesson10
+
+
+def loop(model, optimizer, batches, *, zero=True, repeat=1, swap=False):
+    losses = []
+    for X, y in batches:
+        for _ in range(repeat):
+            if swap:
+                optimizer.step()
+            if zero:
+                model.zero_grad()
+            loss = F.cross_entropy(model(X), y)
+            loss.backward()
+            if not swap:
+                optimizer.step()
+        losses.append(loss.detach())
+    return losses
+
+
+def late(model, optimizer, batches):
+    """Each loss as it is after the step."""
+    losses = []
+    for X, y in batches:
+        loop(model, optimizer, [(X, y)])
+        losses.append(F.cross_entropy(model(X), y).item())
+    return losses
+
+
+def hill(theta, powers=(2, 2)):
+    x, y = theta[0], theta[1]
+    return (x * x + y - 11) ** powers[0] + (x + y * y - 7) ** powers[1]
+
+
+RIGHT = {
+    "training_loop": [loop, lambda *a: [x.item() for x in loop(*a)]],
+    "himmelblau": [hill, lambda t: sum(
+        (torch.stack([t[0] ** 2 + t[1], t[0] + t[1] ** 2])
+         - torch.tensor([11.0, 7.0])) ** 2)],
+    "worth_it": [lambda g, a, u: 1 / ((g + u) / (g + a)),
+                 lambda g, a, u: torch.tensor((g + a) / (g + u))],
+}  # fmt: skip
+WRONG = [
+    ("training_loop", lambda *a: loop(*a, zero=False), "add up from step to step"),
+    ("training_loop", lambda *a: loop(*a, swap=True), "step before backward"),
+    ("training_loop", lambda *a: loop(*a, repeat=2), "used twice"),
+    ("training_loop", lambda m, o, b: loop(m, o, b[:2]), "ends elsewhere"),
+    ("training_loop", lambda m, o, b: [1.0] * 4, "did not move"),
+    ("training_loop", lambda *a: loop(*a)[-1], "a list of the losses"),
+    ("training_loop", lambda *a: loop(*a)[:3], "3 losses for 4"),
+    ("training_loop", late, "as it was before its step"),
+    ("training_loop", lambda *a: None, "None"),
+    ("himmelblau", lambda t: t[0] ** 2 + t[1] - 11 + t[0] + t[1] ** 2 - 7,
+     "Square both brackets"),
+    ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2, "Add the second"),
+    ("himmelblau", lambda t: hill(t, (1, 1)) ** 2, "each bracket alone"),
+    ("himmelblau", lambda t: hill(t, (2, 1)), "yours gives"),
+    ("himmelblau", lambda t: hill(t).item(), "autograd cannot see"),
+    ("himmelblau", lambda t: hill(t.detach()), "autograd cannot see"),
+    ("himmelblau", lambda t: t, "return one number"),
+    ("worth_it", lambda g, a, u: a / u, "updates alone"),
+    ("worth_it", lambda g, a, u: (g + u) / (g + a), "Turned round"),
+    ("worth_it", lambda g, a, u: g / (g + u), "takes time too"),
+    ("worth_it", lambda g, a, u: 1 - (g + a) / (g + u), "must save"),
+    ("worth_it", lambda g, a, u: 0.1, "yours gives 0.1"),
+]  # fmt: skip
+OWN = {"training_loop": lesson10._own_loop, "himmelblau": lesson10._own_himmelblau,
+       "worth_it": lesson10._own_share}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_answers_are_kept(name, capsys):
+    for answer in (*RIGHT[name], OWN[name]):
+        assert getattr(check, name)(answer) is answer
+        assert capsys.readouterr().out.startswith("Right: ")
+
+
+@pytest.mark.parametrize(("name", "answer", "message"), WRONG)
+def test_misconceptions_are_named_and_the_kits_is_used(name, answer, message, capsys):
+    assert getattr(check, name)(answer) is OWN[name]
+    assert message in capsys.readouterr().out
+
+
+def test_the_kits_own_are_right_by_others():
+    x, y = 3.0, 2.0  # a known minimum
+    assert lesson10._own_himmelblau(torch.tensor([x, y])) == 0
+    share = lesson10._own_share(2.0, 1.0, 4.0)
+    assert share * 100 * (2 + 4) == pytest.approx(100 * (2 + 1))  # the same time

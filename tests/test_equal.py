@@ -1,0 +1,136 @@
+"""One rule, used three ways: optimize, LearnedOptimizer and the trainer's roll-out.
+
+Given the same gradients, in the same blocks, they are equal to the last bit. Each from
+gradients of its own (vmap here, loss.backward() of a plain module there), they agree.
+"""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import vector_to_parameters
+
+from l2o_kit import data
+from l2o_kit.checkpoint import load
+from l2o_kit.deploy import LearnedOptimizer
+from l2o_kit.evaluate import optimize
+from l2o_kit.groups import CONV_AND_FC, GroupedOptimizer
+from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.trainer import Trainer
+
+PURPOSE = "meta-train problems"  # those that the trainer draws
+RULES = ["digits", "digits_robust", "quadratic"]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_three_ways_give_the_same_bits(name):
+    rule, quadratic, steps = load(name), Quadratic(64), 40
+    theta = optimize(rule, quadratic, steps=steps, batch=3, purpose=PURPOSE).theta
+    trainer = Trainer(rule, quadratic, horizon=steps, unroll=20, batch=3)
+    for _ in range(2):
+        trainer.begin_window()
+        trainer.roll_out()
+    p = nn.Parameter(trainer.problem.theta0.flatten().clone())
+    optimizer = LearnedOptimizer([p], rule)
+    for _ in range(steps):
+        _, grad = trainer.problem.value_and_grad(p.view(3, 64))
+        p.grad = grad.flatten()
+        optimizer.step()
+    assert torch.equal(trainer.theta, theta)
+    assert torch.equal(p.detach().view(3, 64), theta)
+    assert (theta - trainer.problem.theta0).abs().min() > 0
+
+
+def apart(a, b):
+    return float((a - b).norm() / b.norm())
+
+
+def a_quadratic(dtype):
+    """(optimizee, its module, what it is judged by on a minibatch)."""
+    problem = Quadratic(10).sample(1, data.stream(0, "problems"), dtype)
+    module = nn.Linear(10, 10, bias=False)  # one row is theta, W is the data
+    module.weight = nn.Parameter(problem.theta0.clone())  # [1, 10]
+
+    def loss(minibatch):
+        return (module(problem.W[0]).squeeze(1) - problem.y[0]).square().sum()
+
+    return Quadratic(10), module, loss
+
+
+def of(network, dtype):
+    """The same for a Network: its module, as anybody would train it."""
+    problem = network.sample(1, data.stream(0, "problems"), dtype)
+    module = network.module.to(dtype)
+    vector_to_parameters(problem.theta0[0].clone(), module.parameters())
+
+    def loss(minibatch):
+        return F.cross_entropy(module(problem.X[minibatch[0]]),
+                               problem.y[minibatch[0]])  # fmt: skip
+
+    return network, module, loss
+
+
+def a_perceptron(dtype):
+    return of(Network(mlp([64, 20, 10]), *data.digits()), dtype)
+
+
+def a_convnet(dtype):
+    draw = torch.Generator().manual_seed(0)
+    X, y = torch.randn(64, 3, 8, 8, generator=draw), torch.arange(64) % 10
+    return of(Network(convnet(4, 8), X, y, X, y, batch_size=16), dtype)
+
+
+def two():
+    small = {"output_scale": 0.01}
+    groups = {name: LSTMOptimizer(seed=k, **small) for k, name in enumerate("ab")}
+    return GroupedOptimizer(dict(zip(["conv", "fc"], groups.values(), strict=True)),
+                            CONV_AND_FC)  # fmt: skip
+
+
+CASES = [
+    (a_quadratic, "quadratic"),
+    (a_quadratic, "digits_robust"),
+    (a_perceptron, "digits"),
+    (a_convnet, "digits_robust"),
+    (a_convnet, two),
+]
+
+
+@pytest.mark.parametrize(
+    "dtype, steps, most", [(torch.float64, 100, 1e-9), (torch.float32, 20, 1e-4)]
+)
+@pytest.mark.parametrize("case, name", CASES)
+def test_each_from_its_own_gradients(case, name, dtype, steps, most):
+    rule = (load(name) if isinstance(name, str) else name()).to(dtype)
+    optimizee, module, loss = case(dtype)
+    theirs = optimize(rule, optimizee, steps=steps, batch=1, dtype=dtype)
+    optimizer = LearnedOptimizer(module.named_parameters(), rule)
+    problem = optimizee.sample(1, data.stream(0, "problems"), dtype)
+    minibatches, seen = data.stream(0, "problems minibatches"), []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        value = loss(problem.minibatch(minibatches))
+        value.backward()
+        optimizer.step()
+        seen.append(value.item())
+    mine = {name: p.detach() for name, p in module.named_parameters()}
+    names = [name for name in mine if not is_noise(name)]
+    there = dict(zip(mine, as_theta(theirs.theta[0], mine), strict=True))
+    for name in names:
+        assert apart(mine[name], there[name]) < most, name
+    before = dict(zip(mine, as_theta(problem.theta0[0], mine), strict=True))
+    assert all(apart(mine[name], before[name]) > 100 * most for name in names)
+    assert seen == pytest.approx(theirs.losses[:-1, 0].tolist(), rel=10 * most)
+
+
+def as_theta(theta, parameters):
+    """A flat theta in the shapes of these parameters."""
+    sizes = [p.numel() for p in parameters.values()]
+    shapes = [p.shape for p in parameters.values()]
+    return [x.view(s) for x, s in zip(theta.split(sizes), shapes, strict=True)]
+
+
+def is_noise(name):
+    """A bias that batch normalization takes out again: its gradient is rounding."""
+    return name.startswith("conv") and name.endswith("bias")
