@@ -103,12 +103,12 @@ CLAIMS = (
           OWN, 0.0, three_ways),
     claim("take-state", "10", "LearnedOptimizer keeps at most 332 bytes for each "
           "parameter", OWN, 332.0, state_size),
-    claim("trust-home", "10", "On the tasks it was trained on, each shipped optimizer "
+    claim("card-home", "10", "On the tasks it was trained on, each shipped optimizer "
           "has a lower mean loss than tuned Adam (the worst of them)", OWN, 1.0,
           at_home),
-    claim("trust-away", "10", f"{AWAY} ahead of tuned Adam over all steps", OWN, 1 / 3,
+    claim("card-away", "10", f"{AWAY} ahead of tuned Adam over all steps", OWN, 1 / 3,
           away, MEASURES[0]),
-    claim("trust-away-last", "10", f"{AWAY} ahead over the last tenth", OWN, 1 / 3,
+    claim("card-away-last", "10", f"{AWAY} ahead over the last tenth", OWN, 1 / 3,
           away, MEASURES[1]),
     claim("take-cancer", "10", f"{CANCER}, over 100 steps", OWN, 1.0, cancer,
           MEASURES[0]),

@@ -57,6 +57,10 @@ def test_verdicts_are_words_without_measured_digits():
         assert statement == published[name]
 
 
+def test_no_two_claims_have_one_name():
+    assert len(CLAIMS) == sum(len(module.CLAIMS) for module in claims.MODULES)
+
+
 def test_the_ledger_lists_every_claim():
     ledger = LEDGER.read_text()
     for claim in CLAIMS.values():

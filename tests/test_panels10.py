@@ -154,7 +154,7 @@ def test_stored_costs_are_of_the_networks_they_name():
 
 def test_the_cost_meter_draws_the_stored_times():
     panel = set_to(CostMeter(), parameters=2, examples=1024, share=30)
-    gradient, adam, learned = stored("costs")["seconds"][2, 1]
+    gradient, adam, learned = stored("costs")["seconds"][2, 2]
     heights = [bar.get_height() for bar in (*panel.gradients, *panel.updates)]
     longest = gradient + learned
     assert heights == pytest.approx(
@@ -166,7 +166,7 @@ def test_the_cost_meter_draws_the_stored_times():
     even = panel.even.get_xdata()[0]  # there the line crosses Adam's
     crossing = np.interp(even, *panel.line.get_data())
     assert crossing == pytest.approx(1, rel=0.05)
-    assert f"{costs_of(2, 1).break_even:.0%}" in panel.text
+    assert f"{costs_of(2, 2).break_even:.0%}" in panel.text
 
 
 @pytest.mark.parametrize("share", [5, 100])

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks
-from l2o_kit.plots import BLACK, new_figure, style
+from l2o_kit.plots import BLACK, GREY, new_figure, style
 from l2o_kit.scorecard import MEASURES, POINTS, RULES, TASKS, WORST, colour
 from l2o_kit.store import stored
 
@@ -82,14 +82,16 @@ class TrustCard(Panel):
         share = np.linspace(0, 100, POINTS)
         self.lines = [right.plot(share, share, **style(name, POINTS))[0]
                       for name in ("learned", "Adam")]  # fmt: skip
-        self.span = right.axvspan(0, 100, color="#dddddd", alpha=0.5, zorder=0)
+        (self.span,) = right.plot([0, 100], [1.5 * LOW] * 2, color=GREY, linewidth=7,
+                                  solid_capstyle="butt")  # fmt: skip
+        right.set_title("grey bar: the steps that count", fontsize=10)
         right.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, 100),
                   xlabel="step, % of the horizon",
                   ylabel="loss / first loss")  # fmt: skip
         plain_ticks(right.yaxis, (0.001, 0.01, 0.1, 1, 10))
-        legend = right.legend(loc="lower left", frameon=False)
+        right.legend(handles=self.lines, loc="upper right", frameon=False)
         moving = [self.image, *self.cells, *self.homes, self.here, self.span]
-        return figure, [*moving, *self.lines, legend]  # above the shade
+        return figure, [*moving, *self.lines]
 
     def draw(self, result):
         """Colours, numbers, the frame and the curves."""
@@ -103,11 +105,12 @@ class TrustCard(Panel):
                           f"{KINDS[kind]} {_short(cell[0])}")  # fmt: skip
         task, rule = result["at"]
         self.here.set_xy((task - 0.5, rule - 0.5))
-        curves = result["learned"], result["adam"]
+        fit = np.isfinite(result["learned"]).all()
+        self.lines[0].set_visible(bool(fit))
+        curves = result["learned"] if fit else result["adam"], result["adam"]
         for line, losses in zip(self.lines, curves, strict=True):
             line.set_ydata(np.clip(losses, LOW / 2, 2 * HIGH))
-        self.span.set_x(0 if result["measure"] == MEASURES[0] else 90)
-        self.span.set_width(100 if result["measure"] == MEASURES[0] else 10)
+        self.span.set_xdata([0 if result["measure"] == MEASURES[0] else 90, 100])
 
     def describe(self, result):
         """The verdict on the cell, and why."""
