@@ -40,13 +40,13 @@ def budget(optimizer, keeps: bool, coords: int) -> int:
     return column * (coords if keeps else 2)
 
 
-def assert_close(ours, theirs, tolerance):
-    """|a - b| / |b| per tensor of phi; where b is zero, a is too."""
+def assert_close(ours, theirs, tolerance, rounding=1e-14):
+    """|a - b| / |b| per tensor of phi; where b is zero, a is too, but for rounding."""
     scale = max(float(w.grad.norm()) for w in theirs.parameters())
     named = zip(ours.named_parameters(), theirs.parameters(), strict=True)
     for (name, weight), other in named:
         error = (weight.grad.double() - other.grad).norm()
-        assert error <= tolerance * other.grad.norm() + 1e-14 * scale, name
+        assert error <= tolerance * other.grad.norm() + rounding * scale, name
 
 
 @settings(deadline=None, max_examples=150)
@@ -106,7 +106,8 @@ def test_float32_equals_float64_on_a_stored_trajectory(
         A = sum(w[s] * targets[s + 1].double() for s in range(t, UNROLL))
         total = total + (A * update).sum()
     total.backward()
-    assert_close(ours, theirs, 1e-4)
+    # alpha's terms may cancel: then less is left of it than float32 can tell
+    assert_close(ours, theirs, 1e-4, rounding=1e-8)
 
 
 @pytest.mark.parametrize("preprocess", FEATURES)
