@@ -54,7 +54,7 @@ test-nb: $(STAMP) ## only the notebooks: every cell runs, no callback fails, ver
 browser: $(STAMP) ## notebooks in a real JupyterLab, in a headless Chromium
 	$(BIN)/python -m pytest -q -s tests/browser
 
-bench: $(STAMP) $(JAX)/.ready ## measure speed and memory, write BENCHMARKS.md (45 minutes)
+bench: $(STAMP) $(JAX)/.ready ## measure speed and memory, write BENCHMARKS.md (over half an hour)
 	$(BIN)/python -m tests.bench.run
 
 $(JAX)/.ready: # a rival, in an environment of its own

@@ -90,8 +90,7 @@ def cancer(measure: str, quick: bool, control: bool | None = None):
     """digits_robust on breast cancer data; control: one that reads raw gradients."""
     task, k = "breast cancer", MEASURES.index(measure)
     rule = "quadratic" if control else "digits_robust"
-    ratios = stored("scorecard")["ratios"] if quick else _ratios(False)
-    cell = ratios[list(TASKS).index(task), RULES.index(rule), k]
+    cell = _ratios(quick)[list(TASKS).index(task), RULES.index(rule), k]
     return *map(float, cell), "Adam"
 
 

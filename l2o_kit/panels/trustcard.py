@@ -24,7 +24,6 @@ COLOURS = ListedColormap(["#BFE5D8", "#E8E8E8", "#F6CFB8", "#FFFFFF"])
 LOW, HIGH = 1e-3, 30.0  # of the losses on the right
 RAW = ("quadratic",)
 ROBUST = ("digits_robust", "diabetes", "neural_art")
-GROUPS = ("conv_small", "conv")
 
 
 class TrustCard(Panel):
