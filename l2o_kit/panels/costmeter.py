@@ -146,6 +146,6 @@ def cost_question() -> Guess:
         "A network has a million parameters. How many times as long does an update of "
         "the learned optimizer take as one of Adam?",
         truth=truth, options=(LITTLE, TENS, HUNDREDS),
-        because="Each parameter goes through two LSTMs of 20 units: some 5,000 "
+        because="Each parameter goes through two layers of 20 units: some 5,000 "
         "multiplications, where Adam does about ten.",
     )  # fmt: skip
