@@ -40,6 +40,7 @@ from l2o_kit.panels.together import combine_question
 from l2o_kit.store import stored
 from l2o_kit.trainer import Trainer
 from l2o_kit.trust import trusting, weighing
+from tests.oracle import same_runs
 
 PANELS = {"noise": Noisy, "rotation": Rotated, "poison": Poisoned}
 
@@ -71,8 +72,7 @@ def test_a_random_setting_of_the_grid(name):
     for rule, made in rules.items():
         curves = optimize(made, concurrent, batch=kind.judged_on, seed=1)
         found = curves.losses[91:].mean(0).numpy()
-        where = f"{name} {amounts} {rule}"
-        np.testing.assert_allclose(found, rows[rule][k], rtol=0.05, err_msg=where)
+        same_runs(found, rows[rule][k], f"{name} {amounts} {rule}")
     if name == "noise":
         again = cooperation.learned(kind, amounts)[0].lambdas.numpy()
         np.testing.assert_allclose(again, rows["lambdas"][k], atol=0.01)
@@ -86,7 +86,7 @@ def test_a_random_order_of_the_shipped_optimizer(name):
     curves = optimize(load(f"concurrent_{name}"), kind.make(orders[k]),
                       batch=kind.judged_on, seed=1)  # fmt: skip
     found = curves.losses[91:].mean(0).numpy()
-    np.testing.assert_allclose(found, rows["shipped"][k], rtol=0.05, err_msg=orders[k])
+    same_runs(found, rows["shipped"][k], orders[k])
     panel = PANELS[name]()
     for control, amount in zip(panel.controls.values(), orders[k], strict=True):
         control.value = amount
@@ -155,9 +155,8 @@ def test_a_random_row_of_teamwork_and_of_the_subsets():
     place = [int(draw.integers(n)) for n in (3, 3, 4)]
     values = [each[k] for each, k in zip(teamwork.GRID.values(), place, strict=True)]
     curves = optimize(load("digits"), teamwork.subsets(*values), batch=8, seed=1)
-    np.testing.assert_allclose(curves.losses[91:].mean(0),
-                               stored("subsets")["average"][tuple(place)], rtol=0.05,
-                               err_msg=str(values))  # fmt: skip
+    old = stored("subsets")["average"][tuple(place)]
+    same_runs(curves.losses[91:].mean(0).numpy(), old, values)
 
 
 # What is drawn
