@@ -12,9 +12,11 @@ Left out: augmentation.
 """
 
 import hashlib
+import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -79,11 +81,9 @@ def digits(size: int = 8) -> Dataset:
     (bilinear): a stand-in for MNIST that needs no network.
     Source: Alpaydin and Kaynak 1998, test part, as scikit-learn ships it.
     """
-    from sklearn.datasets import load_digits
-
     if size < 1:
         raise ValueError(f"size={size}: a picture has at least 1 pixel a side.")
-    X, y = load_digits(return_X_y=True)
+    X, y = _digits()
     X = torch.tensor(X, dtype=torch.float32) / 16
     if size != 8:
         X = functional.interpolate(X.view(-1, 1, 8, 8), size=(size, size),
@@ -132,6 +132,13 @@ def digits_on_photos(labels=LABELS["all"], held_out: str = "test", *, size: int 
     return _subset(pictures, classes, labels, held_out)
 
 
+def _digits():
+    """load_digits, read from its file: importing it takes 50 MB of every kernel."""
+    (folder,) = importlib.util.find_spec("sklearn").submodule_search_locations
+    table = np.loadtxt(f"{folder}/datasets/data/digits.csv.gz", delimiter=",")
+    return table[:, :-1], table[:, -1].astype(int)
+
+
 def photos() -> dict[str, Float[Tensor, "3 height width"]]:
     """The photographs that ship: name -> picture, in [0, 1]. See ``photographs.py``."""
     return dict(photographs.shipped())
@@ -142,9 +149,7 @@ PARTS = {"train": 10_000, "validation": 2_000, "test": 2_000}
 
 def _painted(seed: int) -> dict:
     """X_PART uint8 [n, 3, 32, 32] and y_PART [n], for each of PARTS."""
-    from sklearn.datasets import load_digits
-
-    X, y = load_digits(return_X_y=True)
+    X, y = _digits()
     order = torch.randperm(len(X), generator=stream(seed, "split"))
     X, y = _float(X)[order] / 16, torch.tensor(y)[order]
     photos, arrays, start = list(photographs.shipped().values()), {}, 0

@@ -157,5 +157,9 @@ def test_digits_split_is_fixed_disjoint_and_complete():
     from sklearn.datasets import load_digits
 
     rows = torch.cat([one.X, one.X_held_out])
-    original = torch.tensor(load_digits().data, dtype=torch.float32) / 16
-    assert sorted(map(tuple, rows.tolist())) == sorted(map(tuple, original.tolist()))
+    shipped = load_digits()
+    original = torch.tensor(shipped.data, dtype=torch.float32) / 16
+    labels = torch.cat([one.y, one.y_held_out]).tolist()
+    ours = zip(map(tuple, rows.tolist()), labels, strict=True)
+    theirs = zip(map(tuple, original.tolist()), shipped.target.tolist(), strict=True)
+    assert sorted(ours) == sorted(theirs)
