@@ -1,0 +1,94 @@
+"""Which tests and notebooks import a file of the kit, the nearest first.
+
+A test that names the module, or something that is defined in it, is at distance 0; one
+that names a module which does so is at distance 1. A notebook counts at distance 0.
+"""
+
+import ast
+import functools
+import json
+from pathlib import Path
+
+KIT = "l2o_kit"
+GATHERED = {"ALL": "panels.", "MODULES": "claims", "CLAIMS": "claims"}  # all of these
+SHORT = ("l2o", KIT, "panels", "check", "claims")  # what modules are called by
+
+
+def importers(root: Path, file: str) -> list[list[str]]:
+    """Groups of files to run, in order, for a changed ``file`` (both relative)."""
+    tests = [p for p in sorted((root / "tests").glob("test_*.py"))]
+    if file.endswith(".ipynb"):
+        readers = [p for p in tests if "notebooks" in p.read_text()]
+        return [[_relative(root, p) for p in readers], [file]]
+    changed = _dotted(Path(file).relative_to(KIT))
+    modules = {_dotted(p.relative_to(root / KIT)): p for p in _modules(root)}
+    near = {changed}
+    far = {name for name, path in modules.items() if _names(root, path) & near} - near
+    first = [p for p in tests if _names(root, p) & near]
+    second = [p for p in tests if p not in first and _names(root, p) & far]
+    for group in (first, second):
+        group.sort(key=lambda p: changed.rpartition(".")[2] not in p.stem)
+    lessons = [p for p in sorted((root / "notebooks").glob("*.ipynb"))
+               if _names(root, p) & near]  # fmt: skip
+    groups = (first, second, lessons)
+    return [[_relative(root, p) for p in group] for group in groups if group]
+
+
+@functools.cache
+def _names(root: Path, path: Path) -> frozenset[str]:
+    """The modules of the kit that a file names, or whose definitions it names."""
+    homes, found = _homes(root), set()
+    for node in ast.walk(ast.parse(_code(path))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(KIT):
+            base = node.module.removeprefix(KIT).lstrip(".")
+            found.add(base)
+            for alias in node.names:
+                found |= _named(homes, alias.name, base)
+        elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in SHORT:
+            found |= _named(homes, node.attr, node.value.id)
+    return frozenset(found)
+
+
+def _named(homes, name: str, base: str) -> set[str]:
+    """The modules behind ``from base import name`` or ``base.name``."""
+    if name in GATHERED:
+        return {m for ms in homes.values() for m in ms if m.startswith(GATHERED[name])}
+    inside = f"{base}.{name}" if base and base not in SHORT[:2] else name
+    below = "" if base in SHORT[:2] else base
+    return {inside} | {m for m in homes.get(name, ()) if m.startswith(below)}
+
+
+@functools.cache
+def _homes(root: Path) -> dict[str, set[str]]:
+    """A name -> the modules that define it on their top level."""
+    homes = {}
+    for path in _modules(root):
+        for node in ast.parse(path.read_text()).body:
+            targets = getattr(node, "targets", [node])
+            for name in (getattr(t, "name", getattr(t, "id", None)) for t in targets):
+                if name:
+                    dotted = _dotted(path.relative_to(root / KIT))
+                    homes.setdefault(name, set()).add(dotted)
+    return homes
+
+
+def _modules(root: Path) -> list[Path]:
+    return sorted(p for p in (root / KIT).rglob("*.py") if p.stem != "__init__")
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts)
+
+
+def _relative(root: Path, path: Path) -> str:
+    return str(path.relative_to(root))
+
+
+def _code(path: Path) -> str:
+    """Python as it stands; of a notebook, its code cells."""
+    if path.suffix == ".py":
+        return path.read_text()
+    cells = json.loads(path.read_text())["cells"]
+    code = ("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    lines = "\n".join(code).splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("%", "!")))
