@@ -14,7 +14,7 @@ NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 300 \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test lint test-py test-nb browser bench pretrained stored claims \
-        notebooks exercises clean distclean
+        notebooks exercises rehearse handouts clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,12 @@ my_work: # a copy of each exercise to work in; what is there stays
 	@for f in notebooks/exercises/*.ipynb; do \
 	  test -e notebooks/my_work/$$(basename $$f) || cp $$f notebooks/my_work/; done
 
+rehearse: $(STAMP) ## before the class: run all notebooks offline, GO or NO-GO
+	@$(BIN)/python -m l2o_kit.classroom.rehearse
+
+handouts: $(STAMP) ## write the notebooks as pages and slides to read offline
+	@$(BIN)/python -m l2o_kit.classroom.handouts
+
 test: lint test-py test-nb ## run every check
 
 lint: $(STAMP) ## style of code and notebooks
@@ -49,7 +55,7 @@ test-py: $(STAMP) ## only the unit tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/browser --ignore=tests/bench
 
 test-nb: $(STAMP) ## only the notebooks: every cell runs, no callback fails, verdicts hold
-	L2O_LIVE_SECONDS=5 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NBVAL) -n $(JOBS) --dist loadfile notebooks/*.ipynb
+	L2O_LIVE_SECONDS=5 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NBVAL) -p tests.nbval_times -n $(JOBS) --dist loadfile notebooks/*.ipynb
 
 browser: $(STAMP) ## notebooks in a real JupyterLab, in a headless Chromium
 	$(BIN)/python -m pytest -q -s tests/browser
@@ -69,8 +75,8 @@ stored: $(STAMP) ## recompute tuned rates, slider grids and film-strips
 	$(BIN)/python -m l2o_kit.store
 	$(BIN)/python -m l2o_kit.panels.strips
 
-claims: $(STAMP) ## measure every published claim, write CLAIMS.md
-	$(BIN)/python -m l2o_kit.claims
+claims: $(STAMP) ## measure every published claim, write CLAIMS.md; stopped, it goes on
+	$(BIN)/python -m l2o_kit.claims --resume
 
 notebooks: $(STAMP) ## run the notebooks and keep their outputs
 	$(BIN)/python tests/run_notebooks.py

@@ -56,8 +56,10 @@ order; each file opens with its equation:
     estimators    meta-gradient estimators beside a known truth
     claim         a sentence, where it comes from, how it is measured
     claims        every published claim as a measurement with a verdict
+    claims_ledger  CLAIMS.md, written row by row
     check         is the installation whole, is an answer right
     panels        what moves in the notebooks
+    classroom     before the class: a rehearsal of all notebooks, handouts
 """
 
 import importlib

@@ -23,7 +23,8 @@ ORDER = """
     generalization horizons museum experiments cooperation teamwork interpretability
     convolutions costs scorecard store landscapes estimators claim claims00
     claims01 claims02 claims03 claims04 claims05 claims06 claims07 claims08 claims09
-    claims10 claims check.machine
+    claims10 claims_papers claims_engine claims_bench claims_ledger claims
+    check.machine
     check.answers check.lesson00 check.lesson01 check.lesson02 check.lesson03
     check.lesson04 check.lesson05 check.lesson06 check.lesson07 check.lesson08
     check.lesson09 check.lesson10 check panels.guess panels.sweep panels.base
@@ -34,8 +35,12 @@ ORDER = """
     panels.failures panels.choices panels.trusted panels.gains panels.spoilt
     panels.subsets panels.drawing panels.together panels.livetrust panels.broken
     panels.paths panels.standings panels.convnets panels.artrace panels.tworates
-    panels.updates panels.filters panels.liveconv panels.paint panels.takehome
-    panels.costmeter panels.trustcard panels panels.strips
+    panels.updates panels.filters panels.liveconv panels.paint panels.questions
+    panels.takehome
+    panels.costmeter panels.trustcard panels panels.strips classroom
+    classroom.offline
+    classroom.room classroom.running classroom.rehearse classroom.cells
+    classroom.looks classroom.pieces classroom.slides classroom.handouts
 """
 FLOORS = ORDER.split()
 FILES = sorted((ROOT / "l2o_kit").rglob("*.py"))

@@ -12,6 +12,7 @@ OLDEST = {  # the lower bounds of pyproject.toml
     "torch": "2.4", "numpy": "2.0", "scikit-learn": "1.5", "matplotlib": "3.10",
     "ipywidgets": "8.1", "jupyterlab": "4.4", "tqdm": "4.66", "safetensors": "0.5",
     "jaxtyping": "0.3", "pooch": "1.8", "joblib": "1.3", "pillow": "11.0",
+    "nbconvert": "7.16", "latex2mathml": "3.77",
 }  # fmt: skip
 
 

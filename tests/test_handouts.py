@@ -1,0 +1,393 @@
+"""Handouts: whole, offline, with words for every picture; and what is refused."""
+
+import base64
+import io
+import itertools
+import re
+import subprocess
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from l2o_kit.classroom import handouts
+from l2o_kit.classroom.cells import HandoutError, mathml
+from l2o_kit.panels import ALL
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NAMES = [path.stem for path in LESSONS]
+FILES = ["index.html", *(n + e for n in NAMES for e in (".html", ".slides.html"))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The handouts of all lessons."""
+    out = tmp_path_factory.mktemp("handouts")
+    handouts.write(ROOT / "notebooks", out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def soups(folder):
+    return {
+        name: BeautifulSoup((folder / name).read_text(), "html.parser")
+        for name in FILES
+    }
+
+
+def png(height=4, width=3, rows=None) -> str:
+    """A picture as a data address; rows of grey values, or noise."""
+    grey = np.random.default_rng(0).integers(255, size=(height, width))
+    pixels = (grey if rows is None else rows).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def pixels(image) -> np.ndarray:
+    data = base64.b64decode(image["src"].partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+
+
+def shows(source="1", html=None, text=None, count=1, **more):
+    """A code cell that was run."""
+    outputs = [new_output("stream", text=text)] if text else []
+    if html:
+        outputs.append(new_output("display_data", {"text/html": html}))
+    return new_code_cell(source, execution_count=count, outputs=outputs, **more)
+
+
+def made(folder: Path, *cells, name="00_made"):
+    """Write a notebook of a heading and these cells; the folder of its handouts."""
+    begin = new_markdown_cell("# Made\n\nA promise.\n\n## One")
+    cells = [new_markdown_cell(c) if isinstance(c, str) else c for c in cells]
+    nbformat.write(new_notebook(cells=[begin, *cells]), folder / f"{name}.ipynb")
+    return folder / "out"
+
+
+def both(folder: Path, *cells) -> list[BeautifulSoup]:
+    """Page and slides of a made notebook."""
+    out = made(folder, *cells)
+    handouts.write(folder, out)
+    return [
+        BeautifulSoup((out / f"00_made{end}").read_text(), "html.parser")
+        for end in (".html", ".slides.html")
+    ]
+
+
+# Every file
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_loaded_from_outside(folder, soups, name):
+    text, soup = (folder / name).read_text(), soups[name]
+    for tag in soup.find_all(["img", "script", "iframe", "source", "video", "object"]):
+        assert tag.get("src", "data:").startswith("data:"), tag.get("src")[:80]
+        assert not tag.get("srcset") and not tag.get("data")
+    assert not soup.find_all("link")
+    assert not re.search(r"@import|url\(|fetch\(|XMLHttp|\bimport\(", text)
+    policy = soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})
+    assert policy["content"].startswith("default-src 'none'; img-src data:;")
+    assert not re.search(r"/(home|root|Users|tmp|work)/\w", text)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_page_says_what_it_is(soups, name):
+    soup = soups[name]
+    assert soup.html["lang"] == "en" and soup.find("meta", charset="utf-8")
+    assert soup.find("meta", attrs={"name": "viewport"})
+    assert len(soup.find_all("main")) == 1
+    assert soup.h1.get_text()[:20] in soup.title.get_text()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_headings_are_in_order(soups, name):
+    headings = soups[name].find_all(re.compile("^h[1-6]$"))
+    levels = [int(heading.name[1]) for heading in headings]
+    assert not any("¶" in heading.get_text() for heading in headings)
+    assert levels[0] == 1 and levels.count(1) == 1 and len(levels) > 3
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_pictures_have_words_and_tables_have_headers(soups, name):
+    for image in soups[name].find_all("img"):
+        assert len(image["alt"]) >= 20, image["alt"]
+    for table in soups[name].find_all("table"):
+        assert table.find("th", scope="col")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_links_lead_to_what_is_there(folder, soups, name):
+    for link in soups[name].find_all("a"):
+        target, _, part = link["href"].partition("#")
+        if re.match("https?:", target):
+            continue
+        assert not target or (folder / target).is_file(), target
+        assert not part or target or soups[name].find(id=part), part
+        assert link.get_text(strip=True)
+
+
+@pytest.mark.parametrize("k", range(len(NAMES)), ids=NAMES)
+def test_neighbours_are_linked_in_the_same_form(soups, k):
+    for end in (".html", ".slides.html"):
+        found = {a["href"] for a in soups[NAMES[k] + end].main.find_all("a")}
+        for neighbour in NAMES[max(0, k - 1) : k] + NAMES[k + 1 : k + 2]:
+            assert neighbour + end in found
+    assert {NAMES[k] + ".html", NAMES[k] + ".slides.html"} <= {
+        a["href"] for a in soups["index.html"].find_all("a")
+    }
+
+
+# Nothing of a lesson is lost
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=NAMES)
+def test_every_formula_is_drawn(soups, path):
+    source = "\n".join(
+        cell.source
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "markdown"
+    )
+    source = re.sub(r"`[^`\n]*`", "", source)
+    formulas = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", source, re.S)
+    main = soups[path.stem + ".html"].main
+    assert len(main.find_all("math")) == len(formulas)
+    for math in main.find_all("math"):
+        assert math.get_text(strip=True) and "\\" not in math.get_text()
+    words = [
+        t for t in main.find_all(string=True) if not t.find_parent(["pre", "code"])
+    ]
+    assert not [text for text in words if "$" in text]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=NAMES)
+def test_every_panel_has_its_film_strip(soups, path):
+    cells = nbformat.read(path, as_version=4).cells
+    titles = [
+        title
+        for cell in cells
+        for output in cell.get("outputs", [])
+        for title in re.findall(
+            'alt="([^"]*): still pictures for ',
+            output.get("data", {}).get("text/html", ""),
+        )
+    ]
+    made = sum(
+        len(re.findall(r"^\w+ = panels\.[A-Z]\w*\(", cell.source, re.M))
+        for cell in cells
+        if cell.cell_type == "code"
+    )
+    assert len(titles) == made > 0
+    page, slides = (soups[path.stem + end] for end in (".html", ".slides.html"))
+    strips = page.select("figure.strip img")
+    frames = slides.select("figure.strip img")
+    assert len(strips) == made
+    expected = sum(len(kind.strip) for t in titles for kind in ALL if kind.title in t)
+    assert len(frames) == expected >= made
+    whole = np.concatenate([pixels(strip).ravel() for strip in strips])
+    assert (np.concatenate([pixels(f).ravel() for f in frames]) == whole).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_slides_hold_all_that_the_page_says(soups, name):
+    slides = soups[name + ".slides.html"]
+    told = {p.get_text() for p in slides.find_all(["p", "li", "summary"])}
+    section = ""
+    for part in soups[name + ".html"].main.find_all(["h2", "p", "li", "summary"]):
+        section = part.get_text() if part.name == "h2" else section
+        quiet = section in ("Setup", "Self-check") or part.find_parent("nav")
+        assert quiet or part.name == "h2" or part.get_text() in told
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_slide_has_something_on_it_and_a_number(soups, name):
+    slides = soups[name + ".slides.html"].find_all("section")
+    assert len(slides) > 15
+    for k, slide in enumerate(slides, 1):
+        assert slide.find(class_="count").extract().get_text() == f"{k} / {len(slides)}"
+        assert slide["aria-label"].startswith(f"Slide {k} of {len(slides)}: ")
+        for heading in slide.find_all(["h2", "h3"]) + slide.select(".where"):
+            heading.extract()
+        assert slide.find("img") or slide.get_text(strip=True), k
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_error_no_widget_and_no_progress_bar(soups, name):
+    text = soups[name + ".html"].get_text()
+    assert "Traceback (most recent" not in text and "VBox(" not in text
+    assert not re.search(r"\d+%\|", text)
+
+
+def test_solutions_are_folded_below_their_stubs(soups):
+    main = soups["03_coordinatewise_lstm.html"].main
+    folds = main.select("details.solution")
+    tags = [
+        cell.metadata.get("tags", [])
+        for cell in nbformat.read(LESSONS[3], as_version=4).cells
+    ]
+    assert len(folds) == sum("solution" in found for found in tags) > 0
+    for fold in folds:
+        assert not fold.has_attr("open") and "NotImplementedError" not in fold.text
+        assert "NotImplementedError" in fold.find_previous("pre").text
+
+
+def contrast(colour: str) -> float:
+    """Of a colour on white, by the formula of WCAG 2.1."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [
+        p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+    ]
+    return 1.05 / (np.dot([0.2126, 0.7152, 0.0722], linear) + 0.05)
+
+
+def test_letters_stand_out_from_white(folder):
+    style = (folder / FILES[1]).read_text().partition("</style>")[0]
+    colours = set(re.findall(r"[ {;]color: ?(#[0-9A-Fa-f]{6})", style))
+    assert contrast("#000000") == 21 and len(colours) > 8
+    assert all(contrast(colour) >= 4.5 for colour in colours), colours
+    assert set(re.findall(r"background: ?(#\w+)", style)) <= {"#ffffff"}
+
+
+# A small notebook
+
+
+def test_a_made_notebook(tmp_path):
+    page, slides = both(
+        tmp_path,
+        "Let $x < 1$ and see [one](00_made.ipynb#part) and [a file](../README.md).",
+        shows("print(1)", text="<b>no tag</b>\n"),
+        shows("bar()", text="meta-training  12%|#  | 1/8"),
+    )
+    for soup, own in (
+        (page, "00_made.html#part"),
+        (slides, "00_made.slides.html#part"),
+    ):
+        assert soup.math.get_text() == "x<1"
+        assert soup.find("a", string="one")["href"] == own
+        assert not soup.find("a", string="a file") and "a file" in soup.get_text()
+        assert [o.get_text() for o in soup.select("pre.out")] == ["<b>no tag</b>"]
+        assert not soup.find("b")
+
+
+def test_pieces_of_a_long_table_and_a_long_print_out(tmp_path):
+    rows = "".join(f"<tr><th>{k}</th><td>word</td></tr>" for k in range(50))
+    head = "<thead><tr><th>number</th><th>what</th></tr></thead>"
+    lines = [f"line {k} " + "x" * (k % 7 * 20) for k in range(60)]
+    _, slides = both(
+        tmp_path,
+        shows("table", html=f"<table>{head}<tbody>{rows}</tbody></table>"),
+        shows("lines", text="\n".join(lines)),
+    )
+    tables = slides.find_all("table")
+    assert len(tables) > 2 and all(t.find("th", string="number") for t in tables)
+    cells = [th.get_text() for t in tables for th in t.select("tbody th")]
+    assert cells == [str(k) for k in range(50)]
+    parts = slides.select("pre.out")
+    assert len(parts) > 3
+    assert "\n".join(p.get_text() for p in parts).splitlines() == lines
+    assert len({p.find_parent("section")["id"] for p in parts}) == len(parts)
+
+
+def test_a_film_strip_is_cut_at_its_pictures(tmp_path):
+    grey = np.repeat([0, 90, 200], 5)[:, None] * np.ones((1, 8))
+    alt = "Title: what?: still pictures for a 1; a 2; a &lt;3"
+    strip = f'<img alt="{alt}" src="{png(rows=grey)}">'
+    page, slides = both(tmp_path, shows("p = panels.P()\np", html=strip))
+    assert (pixels(page.select_one("figure.strip img")) == grey).all()
+    frames = slides.select("figure.strip img")
+    assert [f["alt"][-5:] for f in frames] == ["r a 1", "r a 2", " a <3"]
+    assert [set(pixels(f).ravel()) for f in frames] == [{0}, {90}, {200}]
+    assert len({f.find_parent("section")["id"] for f in frames}) == 3
+    assert "panels.P" in page.get_text() and "panels.P" not in slides.get_text()
+
+
+def test_pictures_of_the_text_are_embedded(tmp_path):
+    data = png()
+    (tmp_path / "dot.png").write_bytes(base64.b64decode(data.partition(",")[2]))
+    for soup in both(tmp_path, "![a grey dot](dot.png)"):
+        assert soup.img["src"] == data and soup.img["alt"] == "a grey dot"
+
+
+def test_without_exercises_a_solution_is_folded_all_the_same(tmp_path):
+    cell = shows("secret = 7", metadata={"tags": ["solution"]})
+    for soup in both(tmp_path, "**Exercise.**", cell):
+        assert "secret" in soup.find("details").get_text()
+        assert soup.get_text().count("secret") == 1
+
+
+# What is refused, and how
+
+BAD = {
+    "not run": (new_code_cell("1"), "was not run. Run the notebooks first: make note"),
+    "error": (
+        new_code_cell(
+            "1 / 0", execution_count=1,
+            outputs=[new_output("error", ename="ZeroDivisionError", evalue="")],
+        ),
+        "it ended in ZeroDivisionError",
+    ),
+    "wordless": ("![](dot.png)", "no text alternative"),
+    "wordless output": (shows(html=f'<img src="{png()}">'), "no text alternative"),
+    "bare picture": (
+        new_code_cell(
+            "plot", execution_count=1,
+            outputs=[new_output("display_data", {"image/png": "aGVsbG8="})],
+        ),
+        "l2o_kit.plots.Picture(figure",
+    ),
+    "elsewhere": ("![far away](https://example.org/a.png)", "is not there to be embed"),
+    "lost": ("![lost](lost.png)", "lost.png is not there to be embedded"),
+    "formula": (r"$\nonsense{x}$", r"\nonsense is not known"),
+    "half": (r"$\text{a} \bold$", "cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cell, message", BAD.values(), ids=BAD)
+def test_a_cell_that_cannot_be_shown_is_named(tmp_path, cell, message):
+    out = made(tmp_path, "fine", cell)
+    with pytest.raises(HandoutError, match=re.escape(message)) as caught:
+        handouts.write(tmp_path, out)
+    assert re.match(r"00_made\.ipynb, cell [\w-]+: ", str(caught.value))
+    assert not out.exists()
+
+
+def test_folders_that_are_missing_empty_or_in_the_way(tmp_path, capsys):
+    out = made(tmp_path, "fine")
+    empty, file = tmp_path / "empty", tmp_path / "a_file"
+    empty.mkdir()
+    file.write_text("mine")
+    for notebooks, target, message in (
+        (tmp_path / "none", out, "There is no folder"),
+        (empty, out, "There is no notebook in"),
+        (tmp_path, file, "cannot be written to"),
+        (tmp_path, file / "below", "cannot be written to"),
+    ):
+        assert handouts.main([str(notebooks), str(target)]) == 1
+        said = capsys.readouterr()
+        assert message in said.err and not said.out and "Traceback" not in said.err
+    assert file.read_text() == "mine" and not out.exists()
+    assert handouts.main([str(tmp_path), str(out)]) == 0
+    assert f"Open {out}/index.html" in capsys.readouterr().out
+
+
+def test_a_file_that_is_no_notebook(tmp_path):
+    (tmp_path / "00.ipynb").write_text("{")
+    with pytest.raises(HandoutError, match=r"00\.ipynb cannot be read as a notebook"):
+        handouts.write(tmp_path, tmp_path / "out")
+
+
+def test_functions_keep_a_gap():
+    gap = '<mspace width="0.17em"/>'
+    assert f"<mi>log</mi>{gap}<mn>0</mn>" in mathml(r"\log 0", "inline")
+    assert f"<mn>0.1</mn>{gap}<mi>tanh</mi><mo" in mathml(r"0.1\tanh(a)", "inline")
+
+
+def test_what_is_made_is_not_committed():
+    done = subprocess.run(["git", "check-ignore", "-q", "handouts/x"], cwd=ROOT)
+    assert done.returncode == 0
