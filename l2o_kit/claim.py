@@ -22,7 +22,9 @@ class Claim:
     cannot be measured; the claim is that the number is at most ``threshold``. With a
     control, something else is measured of which the claim must fail: an untrained
     optimizer in place of the shipped one, or True where the measurement has a control
-    of its own.
+    of its own. ``judged_on`` says what the number rests on when measured in full (how
+    many problems, which seed); ``published`` is the number that the source gives, "-"
+    where it gives none.
     """
 
     id: str
@@ -31,6 +33,8 @@ class Claim:
     source: str
     threshold: float
     measure: Callable
+    judged_on: str
+    published: str = "-"
 
     def verdict(self, low: float, high: float) -> str:
         """holds, fails or not decided, from the 95 % interval."""
@@ -39,7 +43,13 @@ class Claim:
         return "fails" if low > self.threshold else "not decided"
 
 
-def claim(id, lesson, statement, source, threshold, measure, *arguments) -> Claim:
+def claim(id, lesson, statement, source, threshold, measure, *arguments, judged_on,
+          published="-") -> Claim:  # fmt: skip
     """A claim whose measurement takes these arguments first."""
-    return Claim(id, lesson, statement, source, threshold,
-                 functools.partial(measure, *arguments))  # fmt: skip
+    how = functools.partial(measure, *arguments)
+    return Claim(id, lesson, statement, source, threshold, how, judged_on, published)
+
+
+def elsewhere(quick: bool, control=None) -> None:
+    """What is measured by another command, or cannot be measured here: not tested."""
+    return None

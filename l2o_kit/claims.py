@@ -1,20 +1,22 @@
 """Every published claim as a measurement with a verdict.
 
     python -m l2o_kit.claims             measure all in full, write CLAIMS.md
+    python -m l2o_kit.claims ID ...      measure these, write their rows
+    python -m l2o_kit.claims --resume    measure what this very code has not measured
     verdicts("00")                       the claims of a lesson, quickly
 
-What a claim is stands in ``claim.py``, the claims of lesson NN in ``claimsNN.py``. The
-best of the six rivals is the one that is best on the very problems judged, each rival
-at its own best rate, found on other problems.
-
-Left out: speed and memory, which ``make bench`` measures.
+What a claim is stands in ``claim.py``; the claims of lesson NN in ``claimsNN.py``, of
+papers and reproductions in ``claims_papers.py``, of engine and panels in
+``claims_engine.py`` and ``claims_bench.py``; how a row is written in
+``claims_ledger.py``. Every row is written as soon as it is measured. The best of the
+six rivals is the one that is best on the very problems judged, each rival at its own
+best rate, found on other problems.
 """
 
 import argparse
-import platform
+import difflib
+import time
 from pathlib import Path
-
-import torch
 
 from l2o_kit import (
     claims00,
@@ -28,11 +30,18 @@ from l2o_kit import (
     claims08,
     claims09,
     claims10,
+    claims_bench,
+    claims_engine,
+    claims_ledger,
+    claims_papers,
 )
+from l2o_kit.claims_ledger import NOT_TESTED
 
-NOT_TESTED = "not tested"
-MODULES = (claims00, claims01, claims02, claims03, claims04, claims05, claims06,
-           claims07, claims08, claims09, claims10)  # fmt: skip
+MODULES = (
+    claims00, claims01, claims02, claims03, claims04, claims05, claims06, claims07,
+    claims08, claims09, claims10, claims_papers, claims_engine,
+    claims_bench,
+)  # fmt: skip
 CLAIMS = {claim.id: claim for module in MODULES for claim in module.CLAIMS}
 
 
@@ -50,59 +59,53 @@ def verdicts(lesson: str, *, quick: bool = True, control=None) -> str:
     return "\n".join(lines)
 
 
-def report() -> str:
-    """CLAIMS.md: each claim measured in full."""
-    lines = [
-        "# Claims", "",
-        "Written by `make claims`; do not edit. Lesson 00: each number is a ratio to "
-        "the best of six tuned rivals on the same fresh problems (1,000 quadratics, 32 "
-        "networks). Lesson 01: a relative error, and ratios between the best of two "
-        "groups of tuned rules on 400 fresh valleys. Lesson 02: closed forms. Lesson "
-        "03: a relative error, a ratio of two steps, and ratios as in lesson 00 on 500 "
-        "quadratics of another kind. "
-        "Lesson 04: ratios of the mean loss over the last tenth of the steps, rivals "
-        "tuned for just that (16 networks, 32 of the diabetes network). Lesson 05: the "
-        "same against Adam, tuned at each place, on 16 networks; and a loss over an "
-        "earlier one. "
-        "Lesson 06: ratios of clean losses; three seeds, their median and extremes, "
-        "or 64 quadratics, 8 networks. Lesson 07: distances to theory, 1 - lambda_0, "
-        "or how many runs are out of order; the median of all runs, and the extremes. "
-        "Lesson 08: ratios as in lesson 04, on 16 networks; the first row is a "
-        "difference of accuracies, three seeds. Lesson 09: ratios of mean losses on 16 "
-        "pictures, rivals tuned at each place on other contents. Lesson 10: a "
-        "difference, bytes, shares of pairs, and ratios to tuned Adam on 8 to 256 "
-        "problems. "
-        "All other intervals are paired 95 % bootstraps.", "",
-        f"Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, "
-        "float32, CPU.", "",
-        "| id | claim | measured | 95 % interval | against | verdict | source |",
-        "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    for claim in CLAIMS.values():
-        found = claim.measure(False, None)
-        measured = f"none | none | none | {NOT_TESTED}"
-        if found:
-            value, low, high, against = found
-            verdict = claim.verdict(low, high)
-            value, low, high = (_written(x) for x in (value, low, high))
-            measured = f"{value} | {low} to {high} | {against} | {verdict}"
-        lines.append(
-            f"| {claim.id} | {claim.statement} | {measured} | {claim.source} |"
-        )
-    return "\n".join(lines) + "\n"
+def measure(ids: list[str], path: Path):
+    """Measure these claims in full, one after the other; each row goes into the ledger.
+
+    Prints a line for each: which of how many, its verdict, the seconds.
+    """
+    how = claims_ledger.measured_with()
+    for k, id in enumerate(ids, 1):
+        print(f"[{k} of {len(ids)}] {id} ...", end=" ", flush=True)
+        began = time.perf_counter()
+        found = CLAIMS[id].measure(False, None)
+        seconds = time.perf_counter() - began
+        line = claims_ledger.row(CLAIMS[id], found, seconds, how)
+        claims_ledger.write(path, CLAIMS, line)
+        verdict = CLAIMS[id].verdict(*found[1:3]) if found else NOT_TESTED
+        print(f"{verdict}, {seconds:.1f} s", flush=True)
 
 
-def _written(value: float) -> str:
-    return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.1e}"
+def unknown(id: str) -> str:
+    """What to say where there is no such claim: which there are that look like it."""
+    near = difflib.get_close_matches(id, CLAIMS, n=5, cutoff=0.5)
+    near = near or [name for name in CLAIMS if name.split("-")[0] in id]
+    words = f"there is no claim {id!r}."
+    hint = f" Near it: {', '.join(near)}." if near else ""
+    return f"{words}{hint} CLAIMS.md lists all {len(CLAIMS)}."
 
 
 def main():
     """The command line: measure and write."""
-    parser = argparse.ArgumentParser(description="Measure every published claim.")
+    parser = argparse.ArgumentParser(description="Measure published claims.")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="all, if none is named")
+    parser.add_argument("--resume", action="store_true", help="leave out what the same "
+                        "code, weights and versions have measured")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("CLAIMS.md"))
-    path = parser.parse_args().output
-    path.write_text(report())
-    print(path.read_text())
+    arguments = parser.parse_args()
+    for id in arguments.ids:
+        if id not in CLAIMS:
+            parser.error(unknown(id))
+    ids = arguments.ids or list(CLAIMS)
+    if arguments.resume:
+        done = claims_ledger.rows(arguments.output)
+        how = claims_ledger.measured_with()
+        ids = [id for id in ids if how not in done.get(id, "")]
+        print(f"{len(CLAIMS) - len(ids)} are measured already, {len(ids)} are not.")
+    try:
+        measure(ids, arguments.output)
+    except KeyboardInterrupt:
+        parser.exit(130, "\nStopped. All rows above are written; --resume goes on.\n")
 
 
 if __name__ == "__main__":

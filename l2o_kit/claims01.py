@@ -13,6 +13,7 @@ from l2o_kit.landscapes import Valleys, divergence_rate, measured_divergence_rat
 
 STRAIGHT, ADAPTIVE = SIX[:3], SIX[3:]
 JUDGED = (400, 100)  # problems: in full, quickly
+VALLEYS = f"{JUDGED[0]} valleys, seed 1"
 
 
 def divergence_error(quick: bool, control: bool | None = None):
@@ -53,11 +54,11 @@ def lunch(rotated: bool, quick: bool, control: bool | None = None):
 CLAIMS = (
     claim("limits", "01", "SGD, Momentum and NAG diverge within 1 % of the rate "
            "that theory names", "Lessard et al. 2016", 0.01,
-           divergence_error),
+           divergence_error, judged_on="3 rules, 4 betas, found by bisection"),
     claim("lunch-axes", "01", "Valleys along the axes: the best adaptive rule has "
            "a lower mean loss than SGD, Momentum and NAG",
-           "Wolpert and Macready 1997", 1.0, lunch, False),
+           "Wolpert and Macready 1997", 1.0, lunch, False, judged_on=VALLEYS),
     claim("lunch-askew", "01", "Valleys askew: the best of SGD, Momentum and NAG "
            "has a lower mean loss than every adaptive rule",
-           "Wolpert and Macready 1997", 1.0, lunch, True),
+           "Wolpert and Macready 1997", 1.0, lunch, True, judged_on=VALLEYS),
 )  # fmt: skip

@@ -1,8 +1,10 @@
 """How every picture of the kit looks: colours, line styles, fonts, and PNG bytes.
 
-Colours are Okabe and Ito's (2008), told apart by colour-blind readers; line styles and
-markers say the same again in grey. Pictures are ``matplotlib.figure.Figure``, made
-without global state, which breaks where widgets call back from another thread.
+Colours have the hues of Okabe and Ito (2008), darker, so that each has a contrast of at
+least 3:1 on white, and are told apart by colour-blind readers; line styles and markers
+say the same again in grey. Letters need 4.5:1: ``ink``. Pictures are
+``matplotlib.figure.Figure``, made without global state, which breaks where widgets call
+back from another thread.
 """
 
 import base64
@@ -13,8 +15,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
+BLACK, ORANGE, SKY, GREEN = "#000000", "#C98216", "#4D94E8", "#0F8751"
+BLUE, VERMILION, PURPLE, GREY = "#004E89", "#B55000", "#A66494", "#666666"
+LETTERS = {ORANGE: "#946010", SKY: "#3870B0", PURPLE: "#955A85"}  # darker
 
 # rule: colour, line style, marker
 STYLES = {
@@ -27,6 +30,11 @@ STYLES = {
     "Adam": (GREEN, "-", "X"),
     "Adam + cosine": (BLACK, ":", "*"),
 }
+
+
+def ink(colour: str) -> str:
+    """A colour for letters: the same, or darker where its contrast is below 4.5:1."""
+    return LETTERS.get(colour, colour)
 
 
 def style(name: str, steps: int = 100, phase: int = 0) -> dict:
@@ -154,8 +162,13 @@ def _shown(picture) -> np.ndarray:
 
 
 def html_table(header: list[str], rows: list[list[str]], caption: str = "") -> str:
-    """A small table; the first cell of each row is its heading."""
-    head = "".join(f'<th scope="col">{name}</th>' for name in header)
+    """A small table; the first cell of each row is its heading.
+
+    The first name of the header may be empty: then the corner is no heading.
+    """
+    head = "".join(
+        f'<th scope="col">{name}</th>' if name else "<td></td>" for name in header
+    )
     right = "text-align:right; white-space:nowrap"
     body = "".join(
         f'<tr><th scope="row" style="text-align:left; white-space:nowrap">{row[0]}</th>'

@@ -1,16 +1,28 @@
-"""Claims: verdicts from intervals, and a negative control that turns each to fail."""
+"""Claims: verdicts from intervals, controls that fail, and a ledger that is whole."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from l2o_kit import claims
+from l2o_kit import claims, claims_bench, claims_ledger
 from l2o_kit.claim import Claim
 from l2o_kit.claims import CLAIMS, verdicts
 from l2o_kit.optimizer import LSTMOptimizer
 
-LEDGER = Path(__file__).parent.parent / "CLAIMS.md"
+ROOT = Path(__file__).parent.parent
+VERDICTS = {"holds", "fails", "not decided", "not tested"}
+
+
+def ledger(path=ROOT / "CLAIMS.md") -> dict[str, dict[str, str]]:
+    """id -> column -> cell, read as a stranger would: by the lines of the table."""
+    lines = [line for line in path.read_text().splitlines() if line.startswith("| ")]
+    head, *rows = [
+        line.split(" <!--")[0].strip("|").strip().split(" | ") for line in lines
+    ]
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
 
 
 @pytest.mark.parametrize(
@@ -18,7 +30,7 @@ LEDGER = Path(__file__).parent.parent / "CLAIMS.md"
     [(0.2, 0.5, "holds"), (0.4, 0.6, "not decided"), (0.51, 0.9, "fails")],
 )
 def test_verdict_looks_at_the_whole_interval(low, high, verdict):
-    claim = Claim("x", "00", "", "", 0.5, measure=print)
+    claim = Claim("x", "00", "", "", 0.5, measure=print, judged_on="")
     assert claim.verdict(low, high) == verdict
 
 
@@ -38,13 +50,11 @@ def test_a_control_fails_every_claim():
 
 @pytest.mark.parametrize("lesson", sorted({claim.lesson for claim in CLAIMS.values()}))
 def test_a_quick_measurement_agrees_with_the_ledger(lesson):
-    """No claim that holds in CLAIMS.md fails on fewer problems."""
-    ledger = LEDGER.read_text()
+    """No claim that holds in CLAIMS.md fails on fewer problems, and no other way."""
+    rows = ledger()
     for line in verdicts(lesson).splitlines():
-        name = line[12:].strip().split(":")[0]
-        row = next(r for r in ledger.splitlines() if r.startswith(f"| {name} |"))
-        assert not (line.startswith("fails") and "| holds |" in row), line
-        assert not (line.startswith("holds") and "| fails |" in row), line
+        quick, name = line[:12].strip(), line[13:].split(":")[0]
+        assert {quick, rows[name]["verdict"]} != {"holds", "fails"}, line
 
 
 def test_verdicts_are_words_without_measured_digits():
@@ -53,7 +63,7 @@ def test_verdicts_are_words_without_measured_digits():
     published = {c.id: c.statement for c in CLAIMS.values()}
     for line in text.splitlines():
         verdict, name, statement = re.match(r"(.{12}) ([\w-]+): (.*)", line).groups()
-        assert verdict.strip() in {"holds", "fails", "not decided", "not tested"}
+        assert verdict.strip() in VERDICTS
         assert statement == published[name]
 
 
@@ -61,22 +71,254 @@ def test_no_two_claims_have_one_name():
     assert len(CLAIMS) == sum(len(module.CLAIMS) for module in claims.MODULES)
 
 
-def test_the_ledger_lists_every_claim():
-    ledger = LEDGER.read_text()
+def test_every_claim_says_what_it_was_judged_on_and_fits_a_table():
     for claim in CLAIMS.values():
-        assert f"| {claim.id} | {claim.statement} |" in ledger
+        words = (claim.id, claim.statement, claim.source, claim.judged_on)
+        assert all(words) and claim.published, claim.id
+        assert re.fullmatch(r"[a-z0-9-]+", claim.id)
+        assert "|" not in "".join(words) + claim.published
+        assert None not in words and "None" not in claim.judged_on
 
 
-def test_the_report_has_a_row_for_each_claim_also_where_nothing_was_measured(
-    monkeypatch,
-):
-    rows = {
-        "a": Claim(
-            "a", "00", "small", "us", 0.5, lambda quick, _: (0.1, 0.0, 0.2, "b")
-        ),
-        "c": Claim("c", "00", "open", "us", 0.5, lambda quick, _: None),
-    }
+# The ledger in the repository
+
+
+def test_the_ledger_lists_every_claim_and_no_other():
+    assert list(ledger()) == list(CLAIMS)
+
+
+def test_every_row_says_what_its_claim_says_and_which_command_measures_it():
+    for name, row in ledger().items():
+        claim = CLAIMS[name]
+        assert row["claim"] == claim.statement
+        assert row["published"] == claim.published
+        assert row["judged on"] == claim.judged_on
+        assert row["source"] == claim.source
+        assert row["command"] == f"`python -m l2o_kit.claims {name}`"
+
+
+def test_every_verdict_is_what_the_numbers_of_its_row_say():
+    for name, row in ledger().items():
+        assert row["verdict"] in VERDICTS
+        if row["verdict"] == "not tested":
+            assert row["measured"] == row["95 % interval"] == row["against"] == "none"
+            continue
+        low, high = map(float, row["95 % interval"].split(" to "))
+        slack = 0.001 * max(abs(low), abs(high), 1e-12) + 0.0005 * (abs(high) >= 0.01)
+        threshold, measured = CLAIMS[name].threshold, float(row["measured"])
+        assert low - slack <= measured <= high + slack
+        expected = {
+            "holds": high <= threshold + slack,
+            "fails": low > threshold - slack,
+            "not decided": low - slack <= threshold < high + slack,
+        }
+        assert expected[row["verdict"]], name
+
+
+def marked(text: str) -> list[tuple[str, str]]:
+    """Numbers and the claims they quote: 0.41<!-- claim:digits-mean -->."""
+    return re.findall(r"([\d.]+)<!-- claim:([\w-]+) -->", text)
+
+
+@pytest.mark.parametrize("name", ["README.md", "notebooks/README.md"])
+def test_numbers_in_texts_are_those_of_the_ledger(name):
+    text, rows = (ROOT / name).read_text(), ledger()
+    assert len(marked(text)) == text.count("<!-- claim:")
+    for number, claim in marked(text):
+        decimals = len(number.partition(".")[2])
+        assert f"{float(rows[claim]['measured']):.{decimals}f}" == number, claim
+    assert name != "README.md" or marked(text)
+
+
+# Writing rows
+
+
+@pytest.fixture
+def three(monkeypatch, tmp_path):
+    """Three claims, a ledger of their own, and how often each was measured."""
+    counts = dict.fromkeys("abc", 0)
+
+    def found(name, *values):
+        def measure(quick, control):
+            counts[name] += 1
+            return values or None
+
+        return Claim(name, "00", f"says {name}", "us", 0.5, measure, "2 seeds", "0.4")
+
+    rows = {"a": found("a", 0.1, 0.0, 0.2, "b"), "b": found("b"),
+            "c": found("c", 0.9, 0.8, 1.0, "d")}  # fmt: skip
     monkeypatch.setattr(claims, "CLAIMS", rows)
-    lines = claims.report().splitlines()
-    assert lines[-2] == "| a | small | 0.100 | 0.000 to 0.200 | b | holds | us |"
-    assert lines[-1] == "| c | open | none | none | none | not tested | us |"
+    return rows, counts, tmp_path / "CLAIMS.md"
+
+
+def run(monkeypatch, path, *words):
+    monkeypatch.setattr(sys, "argv", ["claims", "--output", str(path), *words])
+    claims.main()
+
+
+def test_rows_are_written_in_order_also_where_nothing_was_measured(
+    three, monkeypatch, capsys
+):
+    _, _, path = three
+    run(monkeypatch, path, "c")
+    assert list(ledger(path)) == ["c"]
+    run(monkeypatch, path)
+    rows = ledger(path)
+    assert list(rows) == ["a", "b", "c"]
+    seconds = rows["a"].pop("seconds")
+    assert re.fullmatch(r"\d+\.\d", seconds)
+    assert list(rows["a"].values()) == [
+        "a", "says a", "0.4", "0.100", "0.000 to 0.200", "b", "2 seeds", "holds", "us",
+        "`python -m l2o_kit.claims a`",
+    ]  # fmt: skip
+    assert rows["b"]["verdict"] == "not tested" and rows["b"]["seconds"] == "-"
+    assert rows["c"]["verdict"] == "fails"
+    said = capsys.readouterr().out
+    assert "[2 of 3] b ... not tested" in said and "[3 of 3] c ... fails" in said
+
+
+def test_a_row_whose_claim_is_gone_goes(three, monkeypatch):
+    rows, _, path = three
+    run(monkeypatch, path)
+    del rows["b"]
+    run(monkeypatch, path, "a")
+    assert list(ledger(path)) == ["a", "c"]
+
+
+def test_an_interrupted_run_keeps_its_rows_and_can_go_on(three, monkeypatch, capsys):
+    rows, counts, path = three
+    monkeypatch.setattr(claims_ledger, "fingerprint", lambda: "12345678")
+    whole = dict(rows)
+
+    def stop(quick, control):
+        raise KeyboardInterrupt
+
+    rows["c"] = Claim("c", "00", "says c", "us", 0.5, stop, "2 seeds")
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, path)
+    assert stopped.value.code == 130 and "--resume" in capsys.readouterr().err
+    assert list(ledger(path)) == ["a", "b"]
+    rows["c"] = whole["c"]
+    run(monkeypatch, path, "--resume")
+    assert list(ledger(path)) == ["a", "b", "c"] and counts == {"a": 1, "b": 1, "c": 1}
+    monkeypatch.setattr(claims_ledger, "fingerprint", lambda: "87654321")
+    run(monkeypatch, path, "--resume")  # other code: nothing of it is measured
+    assert counts == {"a": 2, "b": 2, "c": 2}
+
+
+def test_a_run_killed_while_it_writes_leaves_the_old_file(three, monkeypatch):
+    _, _, path = three
+    run(monkeypatch, path)
+    before = path.read_text()
+
+    def killed(*files):
+        raise SystemError("killed")
+
+    monkeypatch.setattr(claims_ledger.os, "replace", killed)
+    with pytest.raises(SystemError):
+        run(monkeypatch, path, "a")
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("digit-mean", "digits-mean"), ("trust", "trust-home")]
+)
+def test_an_unknown_claim_is_told_its_neighbours(monkeypatch, capsys, wrong, near):
+    monkeypatch.setattr(sys, "argv", ["claims", wrong])
+    with pytest.raises(SystemExit) as refused:
+        claims.main()
+    said = capsys.readouterr().err
+    assert refused.value.code == 2
+    assert f"there is no claim {wrong!r}. Near it: " in said and near in said
+
+
+def test_the_command_measures_one_claim_and_changes_its_row_alone(tmp_path):
+    """End to end, on a copy in which that row is wrong and one claim is gone."""
+    name, text = "short-horizon", (ROOT / "CLAIMS.md").read_text()
+    right = next(r for r in text.splitlines() if r.startswith(f"| {name} |"))
+    wrong = right.replace("| 0.073 |", "| 9.999 |").replace("holds", "fails")
+    gone = wrong.replace(name, "of-long-ago")
+    assert wrong != right
+    (tmp_path / "CLAIMS.md").write_text(text.replace(right, f"{wrong}\n{gone}"))
+    done = subprocess.run(
+        [sys.executable, "-m", "l2o_kit.claims", name],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"[1 of 1] {name} ... holds" in done.stdout
+    before, after = ledger(), ledger(tmp_path / "CLAIMS.md")
+    before[name].pop("seconds"), after[name].pop("seconds")
+    assert after == before
+
+
+def test_the_fingerprint_changes_with_code_weights_and_results(tmp_path):
+    seen = set()
+    for name in ("a.py", "pretrained/b.safetensors", "stored/c.npz"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"1")
+        seen.add(claims_ledger.fingerprint(tmp_path))
+        path.write_bytes(b"2")
+        seen.add(claims_ledger.fingerprint(tmp_path))
+    assert len(seen) == 6
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_bytes(b"1")
+    assert claims_ledger.fingerprint(tmp_path) in seen
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0.000"), (0.0123, "0.012"), (0.00123, "1.2e-03"), (-0.5, "-0.500"),
+     (332, "332.000"), (123456.0, "1.2e+05")],
+)  # fmt: skip
+def test_numbers_are_written_with_three_decimals_or_as_powers(value, text):
+    assert claims_ledger.written(value) == text
+
+
+# What is read from BENCHMARKS.md
+
+
+BENCHMARKS = """# Benchmarks
+
+## The meta-gradient of a window
+
+| problem | coordinates | kit | autograd | JAX | floor |
+|---|---|---|---|---|---|
+| 128 quadratics of 10 | 1,280 | 0.80 | 0.20 | 0.50 | 1.6 |
+| 784-1258-10 | 1,000,120 | 0.9 | not run | not run | 3.6 |
+
+| problem | kit | autograd | JAX | autograd / kit |
+|---|---|---|---|---|
+| 784-256-10 | 0.75 | 6.0 | 9.0 | 8.0 |
+
+## Slider to pixels
+
+All together: median 96, 95th percentile 152.
+
+| lesson | panel | presses | median | 95th percentile |
+|---|---|---|---|---|
+| 00 | The race | 15 | 100 | 146 |
+| 02 | Laboratory | 40 | 139 | 233 |
+"""
+
+
+def test_benchmarks_are_read_from_their_tables(monkeypatch, tmp_path):
+    path = tmp_path / "BENCHMARKS.md"
+    path.write_text(BENCHMARKS)
+    monkeypatch.setattr(claims_bench, "BENCHMARKS", path)
+    expected = {
+        "speed-quadratics-jax": 0.625, "speed-quadratics-autograd": 0.25,
+        "speed-floor-twice": 4.0, "memory-large": 0.75, "slider-all": 96.0,
+        "slider-each": 139.0,
+    }  # fmt: skip
+    for name, number in expected.items():
+        value, low, high, _ = CLAIMS[name].measure(False, None)
+        assert value == low == high == pytest.approx(number), name
+    for name in ("speed-digits-jax", "memory-million", "minute-mean", "step-large"):
+        assert CLAIMS[name].measure(False, None) is None, name
+
+
+def test_without_benchmarks_nothing_is_tested(monkeypatch, tmp_path):
+    monkeypatch.setattr(claims_bench, "BENCHMARKS", tmp_path / "none.md")
+    for claim in claims_bench.CLAIMS:
+        assert claim.measure(False, None) is None, claim.id

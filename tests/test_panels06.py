@@ -253,7 +253,7 @@ def test_a_guess_moves_its_bars_and_keeps_what_was_learned():
     panel = LiveTrust()
     set_to(panel, guess_0=100, guess_1=0, guess_2=0, guess_3=0)
     assert panel.bars.tops["guess"].get_ydata().tolist() == [1, 0, 0, 0]
-    assert panel.text == "Nothing was run yet."
+    assert panel.text.endswith("Your guess of lambda is 1.00, 0.00, 0.00, 0.00.")
     panel.budget = {"meta_steps": 2}
     panel.run()
     panel.wait(60)

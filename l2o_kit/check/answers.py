@@ -61,6 +61,18 @@ def ask(function, *arguments):
     return value
 
 
+def ask_shapes(function, *arguments, hint):
+    """As ``ask``, with a hint where shapes do not fit."""
+    try:
+        return ask(function, *arguments)
+    except Wrong as wrong:
+        words = ("shapes cannot be multiplied", "IndexError", "Sizes of tensors",
+                 "number of dimensions")  # fmt: skip
+        if any(word in str(wrong) for word in words):
+            raise Wrong(f"{wrong} {hint}") from None
+        raise
+
+
 def tensor_like(value, like, reason: str) -> torch.Tensor:
     """The value, if it is a finite tensor of the same shape; ``reason`` says why so."""
     if not isinstance(value, torch.Tensor):
@@ -87,6 +99,52 @@ def number(value) -> float:
         raise Wrong(
             f"You returned a {type(value).__name__}; return one number."
         ) from None
+
+
+def read_off(answer, truth: int | float, within: int | float, hint: str, wrongs):
+    """Judge a number that was read in a figure; Wrong where it is another one.
+
+    Arguments: a function without arguments; the number; how far off eyes may be, as a
+    share of it; where to look, in a sentence; and (number, why) of typical slips, of
+    which the nearest is named.
+    """
+    value = number(ask(answer))
+    if _off(value, truth) <= within:
+        return
+    slips = [(_off(value, wrong), why) for wrong, why in wrongs]
+    off, why = min(slips, key=lambda slip: slip[0])
+    if off <= within:
+        raise Wrong(why)
+    raise Wrong(f"You read {value:g}, and that is not it. {hint}")
+
+
+def _off(value: float, aim: int | float) -> float:
+    """The distance to the aim, as a share of it. Of nan it is nan, never near."""
+    return abs(value - aim) / abs(aim)
+
+
+def reaches(values, level: int | float) -> float:
+    """Where falling values first come down to a level: an index, between two if so.
+
+    >>> reaches([4.0, 2.0, 1.0], 3.0)
+    0.5
+    """
+    k = next(k for k, value in enumerate(values) if value <= level)
+    if k == 0:
+        return 0.0
+    return k - float((level - values[k]) / (values[k - 1] - values[k]))
+
+
+def letters(value, known) -> set[str]:
+    """The letters in an answer, as {"A", "B"}, ["a", "b"] or "A, B" say it."""
+    if isinstance(value, str):
+        value = set(value.replace(",", " ").replace(" ", ""))
+    if not isinstance(value, set | list | tuple):
+        raise Wrong('Return a set of letters, as in {"A", "B"}.')
+    found = {str(letter).strip().upper() for letter in value}
+    if found - set(known):
+        raise Wrong(f"There is no line {', '.join(sorted(found - set(known)))}.")
+    return found
 
 
 def near(a, b, tolerance: float = 1e-4) -> bool:

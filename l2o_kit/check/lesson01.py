@@ -1,8 +1,17 @@
-"""Lesson 01: the gradient of a quadratic, where descent diverges, and momentum."""
+"""Lesson 01: the gradient of a quadratic, where rules diverge, and momentum."""
 
 import torch
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    near,
+    number,
+    read_off,
+    tensor_like,
+)
+from l2o_kit.landscapes import best_heavy_ball, divergence_rate
 from l2o_kit.rules import momentum as heavy_ball
 
 
@@ -41,6 +50,33 @@ def gradient(answer):
             f"{truth.tolist()}. Differentiate one term, 1/2 H_ij theta_i theta_j, by "
             "hand, and remember that theta_i stands in two places."
         )
+
+
+BETA, KAPPA = 0.5, 20.0  # where the panel is read
+
+
+def _own_ball() -> float:
+    return divergence_rate("Momentum", BETA)
+
+
+@exercise(_own_ball, "momentum allows larger rates, a larger beta still larger ones.")
+def limit_of_momentum(answer):
+    """The rate from which Momentum with beta 0.5 runs away, read off."""
+    read_off(
+        answer, _own_ball(), 0.06,
+        "Choose Momentum and beta 0.5. At which rate does the right-hand curve leave "
+        "the picture at the top? The dashed line stands there.",
+        ((divergence_rate("Momentum", 0.9), "That is the limit for beta 0.9. Move the "
+          "slider to 0.5."),
+         (divergence_rate("SGD", 0.0), "That is the limit of plain gradient descent. "
+          "Momentum moves it."),
+         (divergence_rate("NAG", BETA), "That is the limit of NAG: it looks ahead, and "
+          "pays for that. Choose Momentum."),
+         (best_heavy_ball(1.0, 1 / KAPPA)[0], "That is the dotted line: the best rate "
+          "(with another beta), not the limit."),
+         (2 * (1 - BETA), "You expect momentum to run away sooner. Across the valley "
+          "the gradients change sign, so the sum holds the steps back.")),
+    )  # fmt: skip
 
 
 def _own_limit(L):

@@ -1,9 +1,21 @@
-"""Lesson 02: the meta-loss of a roll-out, the suffix sum, evolution strategies."""
+"""Lesson 02: the meta-loss, the suffix sum, its valley read, evolution strategies."""
+
+import functools
+import math
 
 import torch
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    near,
+    number,
+    read_off,
+    tensor_like,
+)
 from l2o_kit.engine import suffix_sum as reversed_sum
+from l2o_kit.estimators import NoisyQuadratic, fixed_point
 
 
 def _own_meta_loss(phi, theta, f, grad_f, steps):
@@ -94,6 +106,34 @@ def suffix_sum(answer):
             raise Wrong(why)
     if not near(value, right):
         raise Wrong(f"Yours is {value.tolist()}, expected {right.tolist()}.")
+
+
+@functools.cache
+def _leads(name: str) -> float:
+    """The rate that an estimator leads to, with windows of 10."""
+    return float(fixed_point(name, NoisyQuadratic(), 10))
+
+
+def _own_lowest() -> float:
+    return _leads("full")
+
+
+@exercise(_own_lowest, "more than ten times the rate that short windows lead to.")
+def best_rate_of_the_roll_out(answer):
+    """The rate at which the laboratory's meta-loss is lowest, read off."""
+    read_off(
+        answer, _own_lowest(), 0.25,
+        "Two curvatures, horizon 100, noise 10. Which rate is under the lowest point "
+        "of the left-hand curve?",
+        ((_leads("truncated"), "That is where truncated backpropagation leads: the "
+          "short-horizon bias, not the best rate."),
+         (0.1, "That is where the slider stands at first. The curve shows every rate: "
+          "where is it lowest?"),
+         (math.log(_own_lowest()), "That is phi, its logarithm. The axis shows the "
+          "rate itself, exp(phi)."),
+         (2.0, "That is the edge of stability. Beyond it every roll-out explodes; the "
+          "lowest meta-loss lies well before it.")),
+    )  # fmt: skip
 
 
 def _own_es(loss, phi, e, sigma):

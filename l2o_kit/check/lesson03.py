@@ -1,8 +1,20 @@
-"""Lesson 03: the weights of an LSTM, preprocessing, one cell, the whole optimizer."""
+"""Lesson 03: weights of an LSTM, preprocessing, cell, optimizer, its rule read off."""
+
+import math
 
 import torch
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    ask_shapes,
+    exercise,
+    near,
+    number,
+    read_off,
+    tensor_like,
+)
+from l2o_kit.checkpoint import load
 from l2o_kit.optimizer import LSTMOptimizer, log_sign
 
 
@@ -122,7 +134,7 @@ def cell(answer):
 
     W, x = normal(4 * hidden, inputs + hidden + 1), normal(inputs, coords)
     h, c = normal(hidden, coords), normal(hidden, coords)
-    value = _ask_shapes(
+    value = ask_shapes(
         answer, W, x, h, c, hint="z = [x; h; 1] must have as many rows as W has "
         "columns, inputs + hidden + 1. Is the row of ones there?"
     )  # fmt: skip
@@ -172,18 +184,6 @@ def _other_order(W, x, h, c):
     return f.sigmoid() * c + i.sigmoid() * g.tanh()
 
 
-def _ask_shapes(function, *arguments, hint):
-    """As ``ask``, with a hint where shapes do not fit."""
-    try:
-        return ask(function, *arguments)
-    except Wrong as wrong:
-        words = ("shapes cannot be multiplied", "IndexError", "Sizes of tensors",
-                 "number of dimensions")  # fmt: skip
-        if any(word in str(wrong) for word in words):
-            raise Wrong(f"{wrong} {hint}") from None
-        raise
-
-
 def _torch_cell(W, x, h, c):
     """The same by torch.nn.LSTMCell, whose rows are i, f, g, o."""
     hidden, inputs = len(h), len(x)
@@ -226,7 +226,7 @@ def _step(made, grads, state):
     def forward(grads, h, c):
         return made(grads, {"h": h, "c": c})
 
-    value = _ask_shapes(
+    value = ask_shapes(
         forward, grads, state["h"], state["c"], hint="The first layer's x is "
         "grads[None], [1, coords]: features are rows."
     )  # fmt: skip
@@ -285,3 +285,35 @@ def _pair(value, like, what):
     if not (isinstance(value, tuple) and len(value) == 2):
         raise Wrong(f"Return two things: {what}.")
     return [tensor_like(v, like, "as the old one, [hidden, coords].") for v in value]
+
+
+@torch.no_grad()
+def _update(size: float) -> float:
+    """How large the shipped rule's update is after eleven gradients of one size."""
+    rule = load("quadratic").double()
+    state = rule.initial_state(1)
+    for _ in range(11):
+        update, state = rule(torch.tensor([size]).double(), state)
+    return abs(float(update))
+
+
+def _own_growth() -> float:
+    return _update(1.0) / _update(0.01)
+
+
+@exercise(_own_growth, "more than Adam's 1, and far less than Momentum's 100.")
+def growth_of_update(answer):
+    """How many times the learned update grows from gradients of 0.01 to 1."""
+    read_off(
+        answer, _own_growth(), 0.25,
+        "Ten before: steady. Read the learned curve on the left at 0.01 and at 1, and "
+        "divide.",
+        ((100, "So much does the gradient grow, and Momentum's update with it. Read "
+          "the learned curve."),
+         (1, "That is Adam, whose update does not depend on the size. Read the learned "
+          "curve."),
+         (_update(1.0) / _update(0.1), "That is from 0.1 to 1, the question before. "
+          "From 0.01 it is two powers of ten."),
+         (math.log10(_own_growth()), "That is the way in powers of ten. The axis is "
+          "logarithmic: take 10 to the power of it.")),
+    )  # fmt: skip

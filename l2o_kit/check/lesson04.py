@@ -1,14 +1,25 @@
-"""Lesson 04: a loss, the traps of a comparison, a fair rate, when it pays."""
+"""Lesson 04: a loss, the traps of a comparison, a fair rate, a race read, its cost."""
 
 from functools import partial
 
 import torch
 from torch.nn import functional as F
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    letters,
+    near,
+    number,
+    reaches,
+    read_off,
+)
 from l2o_kit.data import stream
 from l2o_kit.evaluate import optimize
+from l2o_kit.networks import HORIZONS, NAMES, PLACES
 from l2o_kit.optimizees import Quadratic
+from l2o_kit.store import stored
 
 
 def _own_loss(outputs, y):
@@ -77,19 +88,11 @@ def _own_traps():
           "cut by eight, and two different measures.")  # fmt: skip
 def traps(answer):
     """The letters of the lines that make the comparison unfair."""
-    value = ask(answer)
-    if isinstance(value, str):
-        value = set(value.replace(",", " ").replace(" ", ""))
-    if not isinstance(value, set | list | tuple):
-        raise Wrong('Return a set of letters, as in {"A", "B"}.')
-    letters = {str(letter).strip().upper() for letter in value}
-    unknown = letters - TRAPS - HARMLESS.keys()
-    if unknown:
-        raise Wrong(f"There is no line {', '.join(sorted(unknown))}.")
-    for letter in sorted(letters & HARMLESS.keys()):
+    named = letters(ask(answer), TRAPS | HARMLESS.keys())
+    for letter in sorted(named & HARMLESS.keys()):
         raise Wrong(f"{letter} is no trap. {HARMLESS[letter]}.")
-    for letter in sorted(TRAPS - letters):
-        raise Wrong(f"{len(letters)} right, and there are more. {MISSED[letter]}")
+    for letter in sorted(TRAPS - named):
+        raise Wrong(f"{len(named)} right, and there are more. {MISSED[letter]}")
 
 
 RATES = (1e20, 1e-4, 0.1, 30.0)
@@ -196,3 +199,35 @@ def break_even(answer):
                 f"A learned run of {slow:g} s against a rival's 5 s saves nothing: it "
                 f'never pays. Return float("inf") there; yours gives {never:g}.'
             )
+
+
+def _curves() -> dict:
+    """name -> training loss at every second of 100 steps, digits 28x28."""
+    losses = stored("networks")["losses"].astype(float)
+    place, horizon = list(PLACES).index("digits, 28x28"), HORIZONS.index(100)
+    return dict(zip(NAMES, losses[place, horizon, :, 0], strict=True))
+
+
+def _own_level() -> float:
+    curves = _curves()
+    return 2 * reaches(curves["learned"], curves["Adam"][-1])
+
+
+@exercise(_own_level, "you compared steps at one loss, not losses at one step.")
+def step_of_equal_loss(answer):
+    """The step at which the learned optimizer has the loss Adam ends with."""
+    curves, step = _curves(), _own_level()
+    read_off(
+        answer, step, 0.13,
+        "Digits 28x28, 100 steps, against steps. From the end of Adam's curve go left, "
+        "level, until you meet the learned one.",
+        ((100, "There Adam ends. Go left from there: when had the learned optimizer "
+          "that loss?"),
+         (100 - step, "That is how many steps it saves. Asked is the step at which it "
+          "arrives."),
+         (curves["Adam"][-1] / curves["learned"][-1], "That is how many times lower it "
+          "ends, a distance up and down. Asked is one from right to left."),
+         (curves["Adam"][-1], "That is Adam's last loss. Asked is a step."),
+         (2 * reaches(curves["learned"], curves["SGD"][-1]), "There it has the loss "
+          "that SGD ends with. Look for Adam's look in the legend.")),
+    )  # fmt: skip

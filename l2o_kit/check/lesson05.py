@@ -1,9 +1,12 @@
-"""Lesson 05: discounts, normalized inputs, gradients of scaled coordinates."""
+"""Lesson 05: discounts, normalized inputs, scaled coordinates, a crossing read."""
 
+import numpy as np
 import torch
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, tensor_like
+from l2o_kit.check.answers import Wrong, ask, exercise, near, read_off, tensor_like
 from l2o_kit.data import stream
+from l2o_kit.horizons import MARKS, TUNED_FOR
+from l2o_kit.store import stored
 
 STEPS, DISCOUNT = 5, 0.5
 
@@ -159,3 +162,30 @@ def _listed(value) -> torch.Tensor:
 
 def _short(values: torch.Tensor) -> str:
     return ", ".join(f"{x:.3g}" for x in values.tolist())
+
+
+def _ahead(name: str) -> np.ndarray:
+    """The marks, in steps, at which a rule has a lower loss than plain."""
+    plain, robust, adam = stored("horizons")["curves"][:, 0].astype(float)
+    return MARKS[{"robust": robust, "Adam": adam}[name] < plain]
+
+
+def _own_passes() -> float:
+    return float(_ahead("Adam")[0])
+
+
+@exercise(_own_passes, "and it was ahead for several times its training.")
+def adam_passes(answer):
+    """The step at which Adam's loss falls below that of plain, read off."""
+    ends = np.setdiff1d(MARKS, _ahead("robust")).max()  # plain leads here
+    read_off(
+        answer, _own_passes(), 0.3,
+        "10,000 steps. Where does Adam's curve first go below that of plain? Mind the "
+        "axis: from 100 to 1,000 is one power of ten.",
+        ((float(ends), "There it is robust that leaves plain behind. Look for Adam's "
+          "look in the legend."),
+         (TUNED_FOR, "For so many steps Adam's rate was tuned, and near there plain "
+          "begins to rise. Adam passes it sooner."),
+         (100, "There the training of plain ended. It stays ahead for a while."),
+         (float(MARKS[-1]), "That is the end. Go back to where the two curves cross.")),
+    )  # fmt: skip

@@ -1,10 +1,22 @@
-"""Lesson 06: a weighed sum of gradients, the noise that is left, poisoned labels."""
+"""Lesson 06: a weighed sum, the noise left, poisoned labels, sources counted."""
+
+import math
 
 import torch
 
 from l2o_kit import data
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    near,
+    number,
+    read_off,
+    tensor_like,
+)
 from l2o_kit.data import stream
+from l2o_kit.store import stored
+from l2o_kit.teamwork import GRID
 
 
 def _own_combined(alpha, grads):
@@ -126,3 +138,34 @@ def _changed(answer, labels, rate, generator) -> float:
 
 def _short(values: torch.Tensor) -> str:
     return ", ".join(f"{x:.3g}" for x in values.tolist())
+
+
+UNTRAINED = math.log(10)  # the loss of saying 1/10 for each class
+
+
+def _needed(rule: str, size: int) -> int:
+    """The least number of sources with a loss below that, at concentration 0.25."""
+    at = GRID["size"].index(size), GRID["concentration"].index(0.25)
+    losses = stored("subsets")[rule].astype(float).mean(-1)[:, at[0], at[1]]
+    return GRID["count"][int((losses < UNTRAINED).argmax())]
+
+
+def _own_needed() -> int:
+    return _needed("average", 40)
+
+
+@exercise(_own_needed, "with fewer, training is worse than none.")
+def sources_needed(answer):
+    """How many sources of 40 examples it takes to be better than no training."""
+    read_off(
+        answer, _own_needed(), 0.05,
+        "Subsets of 40, concentration 0.25. Which is the first dot of the learned "
+        "curve below 2.3?",
+        ((_needed("average", 80), "That is for subsets of 80. Move the slider to 40: "
+          "smaller subsets miss more classes."),
+         (_needed("adam", 40), "That is Adam's curve. Read the learned one."),
+         (GRID["count"][-1], "There the loss is lowest. Asked is where it first falls "
+          "below 2.3."),
+         (GRID["count"][0], "One source alone learns its few classes, and is sure and "
+          "wrong about all others: worse than no training.")),
+    )  # fmt: skip

@@ -1,10 +1,20 @@
-"""Lesson 07: inverse variances, two sources in general, and a gradient for alpha."""
+"""Lesson 07: inverse variances, two sources, a path read, a gradient for alpha."""
 
 import torch
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    near,
+    number,
+    reaches,
+    read_off,
+    tensor_like,
+)
 from l2o_kit.data import stream
 from l2o_kit.optimizer import log_sign
+from l2o_kit.store import stored
 
 
 def _own_trust(stds):
@@ -136,3 +146,33 @@ def _reads(answer, alpha, grads):
 
 def _short(values: torch.Tensor) -> str:
     return ", ".join(f"{x:.3g}" for x in values.tolist())
+
+
+def _trust(paths: str):
+    """The mean weight of source 0 at every meta-step."""
+    return stored(f"paths_{paths}")["lambdas"][..., 0].astype(float).mean(0)
+
+
+def _own_step() -> float:
+    return reaches(-_trust("poison"), -0.9)
+
+
+@exercise(_own_step, "half of the trust comes soon, the rest takes its time.")
+def step_of_trust(answer):
+    """The meta-step at which the clean source has 0.9 of the trust, read off."""
+    path = _trust("poison")
+    read_off(
+        answer, _own_step(), 0.15,
+        "Sources: poison 0 to 0.8, 200 meta-steps. Where does the thick line of poison "
+        "0 cross 0.9?",
+        ((reaches(-path, -0.5), "There it has one half. From there to 0.9 the way is "
+          "longer: the nearer to 1, the slower a softmax moves."),
+         (len(path) - 1, "That is where this training ends. The line has crossed 0.9 "
+          "long before."),
+         (path[-1], "That is its weight at the end, on the vertical axis. Asked is a "
+          "meta-step."),
+         (0.9, "That is the weight itself. Asked is the meta-step at which it is "
+          "reached."),
+         (reaches(-_trust("rotation_first"), -0.9), "That is for the turned pictures. "
+          "Move the slider to poison.")),
+    )  # fmt: skip

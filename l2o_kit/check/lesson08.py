@@ -2,8 +2,18 @@
 
 import torch
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, tensor_like
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    near,
+    reaches,
+    read_off,
+    tensor_like,
+)
+from l2o_kit.convolutions import NAMES
 from l2o_kit.data import stream
+from l2o_kit.store import stored
 
 
 def _own_groups(shapes):
@@ -152,3 +162,33 @@ def _placed(update, places):
     kept = torch.zeros_like(update)
     kept[places] = update[places]
     return kept
+
+
+def _curve(name: str, place: str = "all"):
+    """A rule's loss at every step, relative to that of step 0."""
+    losses = stored(f"conv_{place}")["losses"][:, 0].astype(float)
+    return losses[NAMES.index(name)] / losses[0, 0]
+
+
+def _own_half() -> float:
+    return reaches(_curve("two LSTMs"), 0.5)
+
+
+@exercise(_own_half, "a dozen steps before the best rival.")
+def half_of_the_loss(answer):
+    """The step at which two LSTMs have halved the loss, all ten labels."""
+    ours = _curve("two LSTMs")
+    read_off(
+        answer, _own_half(), 0.1,
+        "Labels: all ten. Where does the solid curve on the left come down to 0.5?",
+        ((reaches(_curve("SGD"), 0.5), "That is SGD, the rival that is shown at first. "
+          "Read the curve of two LSTMs."),
+         (reaches(_curve("NAG"), 0.5), "So many steps does NAG take, and LSTM-sub too. "
+          "Read the curve of two LSTMs, the solid one."),
+         (reaches(_curve("two LSTMs", "five"), 0.5), "That is for the labels 0 to 4, "
+          "an easier task. Move the slider to all ten."),
+         (reaches(ours, 0.75), "There a quarter of the loss is gone: at 0.75. Asked is "
+          "one half."),
+         (ours[50], "That is the loss after half of the steps. Asked is the step at "
+          "which half of the loss is left.")),
+    )  # fmt: skip

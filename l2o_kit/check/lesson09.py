@@ -2,8 +2,19 @@
 
 import torch
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number, tensor_like
+from l2o_kit.baselines import RULES
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    near,
+    number,
+    read_off,
+    tensor_like,
+)
 from l2o_kit.data import stream
+from l2o_kit.gallery import LEARNED
+from l2o_kit.store import stored
 
 
 def _own_gram(maps):
@@ -112,3 +123,31 @@ def style_term(answer):
         raise Wrong(
             f"For random matrices yours gives {value:.4f}, expected {right:.4f}."
         )
+
+
+def _left(name: str, step: int = 16) -> float:
+    """The share of the first loss that a rule has left after so many steps, 64x64."""
+    losses = stored("gallery_home")["losses"].astype(float).mean(2)
+    names = (*LEARNED, *RULES)
+    return float(losses[names.index(name), step] / losses[0, 0])
+
+
+def _own_left() -> float:
+    return _left("learned")
+
+
+@exercise(_own_left, "an eighth of the steps does most of the work.")
+def share_left(answer):
+    """The share of the loss that the learned optimizer has left after 16 steps."""
+    share = _own_left()
+    read_off(
+        answer, share, 0.2,
+        "Place 64x64. Go up from step 16 to the solid curve, and left to the axis.",
+        ((1 - share, "That is the share that is gone. Asked is what is left."),
+         (100 * share, "That is per cent. A share is at most 1: divide by 100."),
+         (_left("learned", 128), "That is at the end, after 128 steps."),
+         (_left("Adam"), "So much has Adam left. Read the solid curve."),
+         (_left("SGD"), "So much has SGD left, the rival that is shown at first."),
+         (_left("before"), "That is *before*, the dashed curve: the optimizer before "
+          "it saw a picture.")),
+    )  # fmt: skip

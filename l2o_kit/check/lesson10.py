@@ -1,4 +1,4 @@
-"""Lesson 10: a training loop, a function of one's own, and the break-even."""
+"""Lesson 10: a training loop, a function of one's own, the break-even, a scorecard."""
 
 import copy
 
@@ -6,10 +6,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number
+from l2o_kit.check.answers import Wrong, ask, exercise, near, number, read_off
 from l2o_kit.data import stream
 from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.optimizees import mlp
+from l2o_kit.scorecard import MEASURES, TASKS, colour
+from l2o_kit.scorecard import RULES as LEARNED
+from l2o_kit.store import stored
 
 
 def _own_loop(model, optimizer, batches):
@@ -175,3 +178,34 @@ def worth_it(answer):
             f"{value:.4f}, expected {right:.4f}. Set both times equal, and solve for "
             "steps_learned / steps_Adam."
         )
+
+
+def _cells(rule: str) -> dict[str, str]:
+    """task -> green, red or undecided, over all steps."""
+    measure = MEASURES.index("all steps")
+    ratios = stored("scorecard")["ratios"][:, LEARNED.index(rule), measure]
+    return {task: colour(cell) for task, cell in zip(TASKS, ratios, strict=True)}
+
+
+def _own_green() -> int:
+    cells = _cells("neural_art")
+    return sum(cells[task] == "green" and "neural_art" not in TASKS[task].home
+               for task in TASKS)  # fmt: skip
+
+
+@exercise(_own_green, "and at home it is green as well, which says less.")
+def green_cells(answer):
+    """On how many tasks away from home neural_art is surely ahead of Adam."""
+    found, green = list(_cells("neural_art").values()), _own_green()
+    read_off(
+        answer, green, 0.05,
+        "Loss over all steps. Go along the row of neural_art, and count the green "
+        "cells that have no frame.",
+        ((found.count("green"), "You count the framed cell too. There it is at home: "
+          "that it does well where it was trained is no surprise."),
+         (green + found.count("undecided"), "You count the grey cells too. Grey is too "
+          "close to call: the interval reaches across 1."),
+         (found.count("red"), "Those are the red ones, where it is surely behind."),
+         (len(TASKS) - 1, "So many tasks are away from home. On how many of them is it "
+          "green?")),
+    )  # fmt: skip

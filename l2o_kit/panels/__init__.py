@@ -1,5 +1,6 @@
 """Panels: what moves in the notebooks. ``base`` first, then one file per family."""
 
+import l2o_kit.panels.questions as questions
 from l2o_kit.panels.artrace import ArtRace
 from l2o_kit.panels.away import Away
 from l2o_kit.panels.base import Panel
@@ -49,5 +50,6 @@ __all__ = [
     "Panel",
     "RunPanel",
     "concurrent_picture",
+    "questions",
     *(kind.__name__ for kind in ALL),
 ]

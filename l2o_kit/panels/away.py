@@ -69,22 +69,22 @@ class Away(Panel):
         left.legend(loc="upper right", frameon=False, ncols=2, fontsize=9)
         right.axhline(1, color=BLACK, linestyle="--", linewidth=1.4)
         self.columns = _columns()
-        self.here = right.axvline(0, color=GREY, linewidth=9, alpha=0.3)
+        self.here = right.axvline(0, color=GREY, linewidth=9, alpha=0.25)
         self.ratios, self.spans = [], []
         for axis, values in AXES.items():
             xs = [self.columns[PLACES.index((axis, value))] for value in values]
             self.ratios += right.plot(xs, np.ones(len(xs)), color=VERMILION, marker="o")
-            self.spans += [right.plot([x, x], [1, 1], color=VERMILION, linewidth=4,
-                                      alpha=0.4)[0] for x in xs]  # fmt: skip
+            self.spans += [right.plot([x, x], [1, 1], color=VERMILION,
+                                      linewidth=2.5)[0] for x in xs]  # fmt: skip
             home = xs[values.index(HOME[axis])]
             right.text(np.mean(xs), 45, axis, ha="center", weight="bold")
-            right.text(home, 0.27, "home", ha="center", color=GREY)
+            right.text(home, 0.27, "home", ha="center", color=BLACK)
         right.text(self.columns[-1], 1.1, "worse than\nthe best rival", color=GREY,
                    va="bottom", ha="right")  # fmt: skip
         right.set(yscale="log", ylim=(0.25, 60), xlim=(-0.8, self.columns[-1] + 0.8),
                   ylabel="mean loss, learned / best rival")  # fmt: skip
         right.set_xticks(self.columns, [f"{value:g}" for _, value in PLACES],
-                         rotation=60, fontsize=9)  # fmt: skip
+                         rotation=90, fontsize=9)  # fmt: skip
         plain_ticks(right.yaxis, (0.3, 0.5, 1, 3, 10, 30))
         return figure, [*self.lines, self.here, *self.spans, *self.ratios]
 
@@ -124,7 +124,8 @@ class Away(Panel):
                 [axis] + [f"{v:g}: {r[0]:.2f}" for v, r in zip(values, ratios,
                                                               strict=True)]
             )  # fmt: skip
-        return ["axis", *("" for _ in range(max(map(len, AXES.values()))))], rows
+        places = range(1, 1 + max(map(len, AXES.values())))
+        return ["value: ratio", *(f"place {place}" for place in places)], rows
 
 
 @functools.cache

@@ -30,6 +30,12 @@ from l2o_kit.panels.sweep import caption, sweep
 from l2o_kit.plots import encode, html_table, img
 from l2o_kit.store import stored
 
+ALARM = "color:#B00020;background:#FFFFFF"  # on a dark page, too
+# ipywidgets cuts what a slider stands at; here it is shown whole
+WHOLE = (
+    "<style>.l2o-panel.l2o-panel .widget-readout"
+    "{max-width: none; flex-shrink: 0; white-space: nowrap}</style>"
+)
 PROJECTOR = 1.45  # how much larger letters and lines are on a projector
 
 
@@ -43,12 +49,14 @@ class Panel:
     quick = True  # answers within the time of a drag
     strip: tuple[dict, ...] = ()  # the states of the film-strip
     result = None  # what is shown
+    question: GuessBox | None = None  # what was asked before it was unlocked
 
     def __init__(self, guess: Guess | None = None, projector: bool | None = None):
         if projector is None:
             projector = os.environ.get("L2O_PROJECTOR", "") not in ("", "0")
         self.guess, self.text, self.table = guess, "", ([], [])
         self._drawing = threading.Lock()
+        self._moving = threading.RLock()  # who comes last shows the last state
         self._compute = functools.lru_cache(256)(
             lambda items: self.compute(dict(items))
         )
@@ -74,7 +82,7 @@ class Panel:
 
     def changed(self, _=None):
         """A control moved: compute, draw, show; errors go to the status line too."""
-        with self._errors_shown():
+        with self._errors_shown(), self._moving:
             self.show(self._compute(tuple(self.state().items())))
 
     def show(self, result):
@@ -84,9 +92,7 @@ class Panel:
             self.draw(result)
             self.text, self.table = self.describe(result), self.numbers(result)
             self._show_picture()
-            self._sentence.value = (
-                f'<div aria-live="polite">{html.escape(self.text)}</div>'
-            )
+            self._show_sentence()
             self._table.value = html_table(*self.table)
 
     def unlock(self, guessed=None):
@@ -95,6 +101,9 @@ class Panel:
         if self.guess:
             self._answer.value = self.guess.answer(guessed)
         self._arrange()
+        if self.guess:  # the button that had the focus is gone: keep it in the panel
+            self.box.tabbable = False  # a script may focus it, Tab passes it by
+            self.box.focus()
 
     # What subclasses define
 
@@ -154,15 +163,17 @@ class Panel:
         self._answer = widgets.HTML()
         self.projector = widgets.ToggleButton(
             value=projector, description="Projector",
-            tooltip="Larger letters and lines", layout=widgets.Layout(width="auto"),
+            tooltip="Larger letters and lines",
+            layout=widgets.Layout(width="auto", flex="0 0 auto"),
         )  # fmt: skip
         self.box = widgets.VBox()
         self.box.add_class("l2o-panel")
 
     def _arrange(self):
-        heading = widgets.HTML(f"<b>{self.title}</b>")
+        heading = widgets.HTML(f"{WHOLE}<b>{self.title}</b>")
         if self.locked:
-            self.box.children = [heading, GuessBox(self.guess, self.unlock)]
+            self.question = GuessBox(self.guess, self.unlock)
+            self.box.children = [heading, self.question]
         else:
             self.box.children = [
                 heading, self._answer, *self._control_rows(), self._picture,
@@ -186,14 +197,19 @@ class Panel:
         self._background = None
 
     def _projector_changed(self, _):
-        with self._errors_shown(), self._drawing:
+        with self._errors_shown(keep=True), self._drawing:
             self._background = None
-            self._show_picture()
+            self._show_picture(self._opacity)
 
     def _show_picture(self, opacity: float = 1.0):
-        self.picture = self._png()
+        self._opacity, self.picture = opacity, self._png()
         picture = img(self.picture, f"{self.title}. {self.text}")
         self._picture.value = f'<div style="opacity:{opacity}">{picture}</div>'
+
+    def _show_sentence(self):
+        """The sentence, which a screen reader says when it changes."""
+        said = html.escape(self.text)
+        self._sentence.value = f'<div aria-live="polite">{said}</div>'
 
     def _png(self) -> bytes:
         """The figure as PNG: the background as it was, the moving artists anew."""
@@ -223,19 +239,21 @@ class Panel:
             part.style.font_size = large
 
     @contextmanager
-    def _errors_shown(self):
+    def _errors_shown(self, keep: bool = False):
+        """An error in the status line; else an empty one, or what it said: keep."""
         try:
             yield
         except Exception as error:
             self._say(f"{type(error).__name__}: {error}", alarm=True)
             raise
-        self._say("")
+        if not keep:
+            self._say("")
 
     def _say(self, message: str, alarm: bool = False):
         """The status line: a message, announced at once where it is an alarm."""
-        role, colour = ("alert", "#B00020") if alarm else ("status", "inherit")
+        role, look = ("alert", ALARM) if alarm else ("status", "")
         text = html.escape(message)
-        self._status.value = f'<div role="{role}" style="color:{colour}">{text}</div>'
+        self._status.value = f'<div role="{role}" style="{look}">{text}</div>'
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         """The live box; and the film-strip, for viewers that have no kernel."""

@@ -16,7 +16,7 @@ from l2o_kit.networks import HORIZONS, NAMES, PLACES, SIX_RIVALS, first_reached
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.networks import _stored, look_of
-from l2o_kit.plots import BLACK, new_figure
+from l2o_kit.plots import BLACK, ink, new_figure
 from l2o_kit.recipes import RECIPES
 
 RUNS = np.logspace(0, 6, 121)
@@ -113,7 +113,7 @@ class BreakEven(Panel):
         (self.rival,) = ax.plot(RUNS, RUNS, **look_of("Adam", 0))
         (self.here,) = ax.plot([1], [1], linestyle="", marker="*", markersize=16,
                                color=BLACK)  # fmt: skip
-        self.names = [ax.text(1.3, 1, "", color=line.get_color(), weight="bold")
+        self.names = [ax.text(1.3, 1, "", color=ink(line.get_color()), weight="bold")
                       for line in (self.learned, self.rival)]  # fmt: skip
         ax.set(xscale="log", yscale="log", xlim=(1, 1e6), ylim=(BOTTOM, TOP),
                xlabel="networks to train, n", ylabel="time in all")  # fmt: skip
@@ -135,7 +135,7 @@ class BreakEven(Panel):
         self.names[0].set_text("learned, with its meta-training")
         self.names[1].set_text(result["costs"]["rival"])
         look = look_of(result["costs"]["rival"], 0)
-        self.names[1].set_color(look["color"])
+        self.names[1].set_color(ink(look["color"]))
         self.rival.set(**{k: look[k] for k in ("color", "linestyle", "marker")})
         inside = np.isfinite(result["runs"])
         runs = min(result["runs"], 1e7) if inside else 1e7

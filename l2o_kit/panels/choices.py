@@ -53,7 +53,8 @@ class Choices(Panel):
         self.bars = [ax.plot([1, 1], [-k - 0.3, -k + 0.3], color=BLACK, linewidth=3)[0]
                      for k in range(self.rows)]  # fmt: skip
         self.dots = [ax.plot(np.ones(SEEDS), np.full(SEEDS, -k), linestyle="",
-                             marker="o", color=VERMILION, markersize=8, alpha=0.6)[0]
+                             marker="o", color=VERMILION, markersize=8,
+                             markerfacecolor="none", markeredgewidth=2)[0]
                      for k in range(self.rows)]  # fmt: skip
         ax.set(xscale="log", xlim=(self.low, self.high), ylim=(-self.rows + 0.4, 0.6),
                yticks=[], xlabel=self.label)  # fmt: skip

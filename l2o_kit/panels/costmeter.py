@@ -72,7 +72,7 @@ class CostMeter(Panel):
         (self.even,) = right.plot([50, 50], [0.05, 1], color=BLACK, linestyle=":")
         (self.here,) = right.plot([50], [1], marker="*", markersize=15, color=BLACK)
         right.set(xlim=(0, 120), yscale="log", ylim=(LOW, HIGH),
-                  xlabel="steps that the learned one needs, % of Adam's",
+                  xlabel="steps that the learned one needs,\n% of Adam's",
                   ylabel="time to the same loss / Adam's")  # fmt: skip
         plain_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10, 30, 100))
         moving = [*self.gradients, *self.updates, *self.words]

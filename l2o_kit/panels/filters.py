@@ -69,7 +69,7 @@ class Filters(Panel):
                 steps, steps + 1.0, color=colour, linestyle=line, label=name,
                 linewidth=2.2,
             )  # fmt: skip
-        (self.now,) = right.plot([0, 0], [1e-9, 1], color=BLACK, linewidth=1.2)
+        (self.now,) = right.plot([0, 0], [1e-9, 1], color=BLACK, linestyle=":")
         right.set(yscale="log", ylim=(1e-6, 1.0), xlim=(0, STEPS), xlabel="step t",
                   ylabel="|gradient| of a coordinate",
                   title="median, and 10 % to 90 %")  # fmt: skip

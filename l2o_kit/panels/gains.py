@@ -84,14 +84,17 @@ class Spoilt(Panel):
         self.dots, self.spans = [], []
         for j, name in enumerate(RULES):
             colour = {"anew": VERMILION, "shipped": GREY}.get(name, BLACK)
-            self.spans += right.plot([1, 1], [-j, -j], color=colour, linewidth=4,
-                                     alpha=0.4)  # fmt: skip
+            self.spans += right.plot([1, 1], [-j, -j], color=colour,
+                                     linewidth=2.5)  # fmt: skip
             self.dots += right.plot([1], [-j], color=colour, marker="o", markersize=8)
         right.set(xscale="log", xlim=(self.low, self.high), ylim=(-4.6, 0.6),
-                  xlabel="clean loss near step 100")  # fmt: skip
+                  xlabel="clean loss\nnear step 100")  # fmt: skip
         right.set_yticks([-j for j in range(len(RULES))], RULES.values())
-        right.set_title("what it gains (left is better)", fontsize=10)
-        plain_ticks(right.xaxis, [t for t in TICKS[::2] if self.low <= t <= self.high])
+        right.set_title("what it gains\n(left is better)", fontsize=10)
+        step = 4 if self.high > 100 else 2  # so that the ticks have room
+        plain_ticks(
+            right.xaxis, [t for t in TICKS[::step] if self.low <= t <= self.high]
+        )
         return figure, [*moving, *self.bars.moving, *self.spans, *self.dots]
 
     def make_left(self, ax) -> list:

@@ -11,7 +11,7 @@ import numpy as np
 
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
-from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILION, new_figure
+from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, new_figure
 
 STEPS = 20
 STREAMS = {
@@ -92,18 +92,18 @@ class Gates(Panel):
                                                 strict=True)]  # fmt: skip
         self.values = [left.text(x, 0, "", ha="center", va="center", weight="bold")
                        for x in places]  # fmt: skip
-        self.signs = [left.text(x, 1.25, sign, ha="center", fontsize=14, color=GREY)
+        self.signs = [left.text(x, 1.5, sign, ha="center", fontsize=14, color=GREY)
                       for x, sign in ((0.5, "+"), (1.5, "="),
                                       (2.5, "tanh"))]  # fmt: skip
         left.axhline(0, color=BLACK, linewidth=0.8)
         left.set_xticks(places, [name for name, _ in PARTS])
-        left.set(xlim=(-0.6, 3.6), ylim=(-1.5, 1.5), yticks=[],
+        left.set(xlim=(-0.6, 3.6), ylim=(-1.5, 1.9), yticks=[],
                  ylabel="one step, relative")  # fmt: skip
         steps = np.arange(1, STEPS + 1)
         self.d = right.plot(steps, steps, color=GREY, linestyle="", marker="_",
                             markersize=9, markeredgewidth=2.5,
                             label="gradient d")[0]  # fmt: skip
-        self.v = right.plot(steps, steps, color=BLUE, linewidth=7, alpha=0.35,
+        self.v = right.plot(steps, steps, color=SKY, linewidth=7,
                             label="momentum v")[0]  # fmt: skip
         self.c = right.plot(steps, steps, color=VERMILION, marker="o", markersize=4,
                             linewidth=2.2, label="cell c'")[0]  # fmt: skip
@@ -116,7 +116,8 @@ class Gates(Panel):
                   xlabel="step t", ylabel="relative to the largest")  # fmt: skip
         right.set_xticks((1, 5, 10, 15, 20))
         right.legend(loc="lower center", bbox_to_anchor=(0.48, 1.0), frameon=False,
-                     ncols=4, columnspacing=1.2, handlelength=1.5)  # fmt: skip
+                     ncols=4, columnspacing=0.7, handlelength=1.2, fontsize=9,
+                     handletextpad=0.3)  # fmt: skip
         return figure, [*self.stems, *self.values, self.here, self.d, self.v, self.c,
                         self.h, self.scale]  # fmt: skip
 

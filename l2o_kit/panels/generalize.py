@@ -82,7 +82,7 @@ class Generalize(Panel):
         """Left the curves; right a row for each direction."""
         figure, (left, right) = new_figure(10.0, 4.0, columns=2)
         left.axvspan(0, 100, color=SKY, alpha=0.18, linewidth=0)
-        left.text(97, 1.3 * LOW, "trained for", ha="right", color=GREY)
+        left.text(5, 1.3 * LOW, "trained for", color=BLACK)
         self.lines = {name: left.plot(CENTRES, CENTRES, **look(name))[0]
                       for name in NAMES}  # fmt: skip
         left.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, HORIZONS[-1]),
@@ -95,16 +95,18 @@ class Generalize(Panel):
                 for shift, who in ((0.0, "plain"), (0.34, "robust")):
                     if value in TRAINED[who].get(name, (HOME.get(name),)):
                         right.add_patch(Rectangle(
-                            (k - 0.45, -row - 0.34 + shift), 0.9, 0.34, linewidth=0,
-                            color=look(who)["color"], alpha=0.3 if shift else 0.15,
+                            (k - 0.45, -row - 0.34 + shift), 0.9, 0.34, linewidth=1,
+                            edgecolor=look(who)["color"],
+                            facecolor=(look(who)["color"], 0.3 if shift else 0.15),
                         ))  # fmt: skip
-                right.text(k, -row + 0.1, _written(value), ha="center", fontsize=9)
+                right.text(k, -row + 0.16, _written(value), ha="center", va="center",
+                           fontsize=9)  # fmt: skip
             (dot,) = right.plot([0], [-row - 0.14], marker="X", color=BLACK,
                                 markersize=9, linestyle="")  # fmt: skip
             self.here.append(dot)
         right.set(xlim=(-0.6, 3.6), ylim=(-len(ROWS) + 0.4, 0.6), xticks=[])
         right.set_yticks([-row for row in range(len(ROWS))], list(ROWS))
-        right.set_xlabel("X: you.  Shaded: trained on; above robust, below plain")
+        right.set_xlabel("X: you.  Shaded: trained on;\nabove robust, below plain")
         right.grid(False)
         return figure, [*self.lines.values(), *self.here]
 
@@ -176,8 +178,8 @@ class Map(Panel):
             }
             self.lines += ax.plot(MAP_UNITS, np.ones(len(MAP_UNITS)), **look)
             self.spans.append([
-                ax.plot([units] * 2, [1, 1], color=look["color"], linewidth=4,
-                        alpha=0.35)[0]
+                ax.plot([units] * 2, [1, 1], color=look["color"],
+                        linewidth=2.5)[0]
                 for units in MAP_UNITS
             ])  # fmt: skip
         ax.set(xscale="log", yscale="log", xlim=(4, 100), ylim=(0.2, 40),
@@ -277,4 +279,23 @@ def breaks_question() -> Guess:
         "Which change puts it furthest behind a tuned Adam?",
         truth=truth, options=(RELU, LONGER, WIDER),
         because="Another activation gives gradients that it never met. Try SiLU, too.",
+    )  # fmt: skip
+
+
+def map_question() -> Guess:
+    """Before the map opens: what puts *plain* further behind, units or layers?"""
+    units, layers = "80 units in place of 20", "Three layers in place of one"
+
+    def truth():
+        ratio = stored("map")["ratio"][:, :, 0, 0]  # [layers, units], of plain
+        wide = ratio[MAP_LAYERS.index(1), MAP_UNITS.index(80)]
+        deep = ratio[MAP_LAYERS.index(3), MAP_UNITS.index(20)]
+        return units if wide > deep else layers
+
+    return Guess(
+        "The plain optimizer was trained on one layer of 20 units. Which change puts "
+        "it further behind the best of six rivals?",
+        truth=truth, options=(units, layers),
+        because="The LSTM sees one coordinate at a time. More of them look alike; more "
+        "layers make other gradients.",
     )  # fmt: skip

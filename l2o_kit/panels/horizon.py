@@ -45,16 +45,16 @@ class Horizon(Panel):
         """Three curves with bands, on logarithmic axes."""
         figure, (ax,) = new_figure(8.0, 4.2)
         ax.axvspan(1, 100, color=SKY, alpha=0.18, linewidth=0)
-        ax.text(90, 2 * LOW, "plain was trained for", ha="right", color=GREY)
+        ax.text(115, 2 * LOW, "\u2190 plain was trained for", color=GREY)
         self.lines = {name: ax.plot(MARKS, MARKS, **look(name))[0] for name in NAMES}
         for line in self.lines.values():
             line.set_marker("")
+        self.lines["Adam"].set_linestyle("-.")
         self.bands = {}
         for name in NAMES:
             colour = self.lines[name].get_color()
             self.bands[name] = [
-                ax.plot(MARKS, MARKS, color=colour, linewidth=0.8, alpha=0.5)[0]
-                for _ in range(2)
+                ax.plot(MARKS, MARKS, color=colour, linewidth=0.8)[0] for _ in range(2)
             ]
         ax.set(xscale="log", yscale="log", xlim=(1, LONGEST), ylim=(LOW, HIGH),
                xlabel="step t", ylabel="training loss f(theta_t)")  # fmt: skip
@@ -83,7 +83,7 @@ class Horizon(Panel):
     def numbers(self, result):
         """Losses along the way."""
         steps = [t for t in STEPS if t <= result["steps"]]
-        places = [int(np.abs(MARKS - t).argmin()) for t in steps]
+        places = [int(np.abs(result["marks"] - t).argmin()) for t in steps]
         rows = [[name, *(size(float(curve[0, k])) for k in places)]
                 for name, curve in result["curves"].items()]  # fmt: skip
         return ["loss near step", *(f"{t:,}" for t in steps)], rows

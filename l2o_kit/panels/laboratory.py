@@ -22,7 +22,7 @@ from l2o_kit.estimators import (
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks
-from l2o_kit.plots import BLACK, BLUE, GREY, PURPLE, VERMILION, new_figure
+from l2o_kit.plots import BLACK, BLUE, GREY, PURPLE, SKY, VERMILION, new_figure
 
 GROUPS, BATCH = 40, 16  # an estimate is the mean over a batch of roll-outs
 RATES = 10 ** np.arange(-3, 0.326, 0.025)
@@ -107,15 +107,16 @@ class Laboratory(Panel):
                  ylabel="L(phi) above its lowest, %")  # fmt: skip
         plain_ticks(left.xaxis, (0.001, 0.01, 0.1, 1))
         plain_ticks(left.yaxis, (0.1, 1, 10, 100, 1000))
-        left.legend(loc="upper center", frameon=False, ncols=2)
+        left.legend(loc="upper center", frameon=False, ncols=2, fontsize=8.5,
+                    columnspacing=0.8, handletextpad=0.2)  # fmt: skip
         places = np.arange(len(NAMES))[::-1]
         (self.means,) = right.plot(np.zeros(len(NAMES)), places, "o", color=BLACK,
                                    markersize=8, zorder=4)  # fmt: skip
-        self.spans = [right.plot([0, 0], [y, y], color=BLUE, linewidth=7, alpha=0.4,
+        self.spans = [right.plot([0, 0], [y, y], color=SKY, linewidth=7,
                                  solid_capstyle="butt")[0] for y in places]  # fmt: skip
         right.axvline(0, color=GREY, linewidth=1)
         right.axvline(1, color=VERMILION, linestyle="--")
-        right.text(1.1, -0.4, "the truth", color=VERMILION, va="center")
+        right.text(0.85, -0.4, "the truth", color=VERMILION, va="center", ha="right")
         right.text(-1.1, len(NAMES) - 0.45, "wrong way", color=GREY, va="center",
                    ha="right")  # fmt: skip
         right.text(
@@ -125,7 +126,7 @@ class Laboratory(Panel):
                       for y in places]  # fmt: skip
         right.set_xscale("symlog", linthresh=1.0)
         right.set(xlim=(-EDGE, EDGE), ylim=(-0.6, len(NAMES) - 0.1),
-                  xlabel="estimate / truth: mean, and 80 % of estimates")  # fmt: skip
+                  xlabel="estimate / truth:\nmean, and 80 % of estimates")  # fmt: skip
         plain_ticks(right.xaxis, (-10, -1, 0, 1, 10))
         right.set_yticks(places, [LABELS[name] for name in NAMES])
         moving = [self.curve, *self.leads.values(), self.here, *self.spans, self.means,

@@ -95,7 +95,7 @@ class Landscape(Panel):
     def make_figure(self):
         """Three axes: path, loss, and the loss after the last step at every rate."""
         figure, (left, middle, right) = new_figure(10.5, 3.5, columns=3)
-        self.contours = [left.plot([0], [0], color=GREY, linewidth=0.8, alpha=0.7)[0]
+        self.contours = [left.plot([0], [0], color=GREY, linewidth=0.8)[0]
                          for _ in LEVELS]  # fmt: skip
         (self.path,) = left.plot([0], [0], marker="o", markersize=3, linewidth=1.2)
         (self.origin,) = left.plot([0], [0], "s", color=BLACK, markersize=7)
@@ -112,15 +112,18 @@ class Landscape(Panel):
         self.names = [
             right.text(
                 1,
-                3e-6,
+                height,
                 "",
                 rotation=90,
                 ha=side,
-                va="bottom",
+                va=place,
                 color=colour,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
-            for side, colour in (("left", VERMILION), ("right", BLACK))
+            for side, colour, height, place in (
+                ("left", VERMILION, TOP / 1.2, "top"),
+                ("right", BLACK, 1.3e-6, "bottom"),
+            )
         ]
         right.set(xscale="log", yscale="log", ylim=(BOTTOM, TOP), xlim=(1e-3, 13),
                   xlabel="learning rate", ylabel=f"loss after {STEPS} steps",
@@ -151,7 +154,7 @@ class Landscape(Panel):
             line.set_color(colour)
         rate, beta = result["best"]
         lines = ((self.limit, result["limit"], 1.06, "diverges"),
-                 (self.best, rate, 0.94, f"best at beta {beta:.2f}" if beta else "best")
+                 (self.best, rate, 0.94, f"best: beta {beta:.2f}" if beta else "best")
                  )  # fmt: skip
         for (line, rate, aside, name), text in zip(lines, self.names, strict=True):
             there = math.isfinite(rate)
@@ -221,3 +224,20 @@ def curvature_question() -> Guess:
         because="A step is -rate times L times the distance: at 2 / L it lands as far "
         "on the other side. The condition number does not matter for this.",
     )
+
+
+def ball_question() -> Guess:
+    """Before the second panel opens: what does momentum do to the limit?"""
+    options = ("A larger rate", "The same rate", "A smaller rate")
+
+    def truth():
+        ball, plain = divergence_rate("Momentum", 0.9), divergence_rate("SGD", 0.0)
+        return options[0 if ball > plain else 2 if ball < plain else 1]
+
+    return Guess(
+        "The same valley, L = 1, and momentum with beta = 0.9. Which learning rate "
+        "may one use before it diverges, compared with plain gradient descent?",
+        truth=truth, options=options,
+        because="The limit is 2 (1 + beta) / L. Where a step lands too far on the "
+        "other side, the running sum still points back, and takes a part of it away.",
+    )  # fmt: skip

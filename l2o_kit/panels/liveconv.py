@@ -6,8 +6,11 @@ It goes on from a shipped optimizer of two LSTMs, or begins with two that know n
 import ipywidgets as widgets
 
 from l2o_kit.checkpoint import from_config, load
+from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.minute import MetaTraining, rate_and_seed
 from l2o_kit.recipes import RECIPES
+from l2o_kit.scorecard import MEASURES, RULES, TASKS, colour
+from l2o_kit.store import stored
 
 WARM, RANDOM = "conv_small", "random"
 
@@ -42,3 +45,25 @@ class LiveConv(MetaTraining):
     def setting(self, result):
         """Where it started."""
         return f"start from {result['start']}"
+
+
+def settled_question() -> Guess:
+    """Before the minute of lesson 08: is what one begins with ahead already?"""
+    options = {
+        "green": "Surely ahead of Adam", "red": "Surely behind Adam",
+        "undecided": "Too close to call",
+    }  # fmt: skip
+
+    def truth():
+        task, rule = list(TASKS).index("small convnet"), RULES.index(WARM)
+        cell = stored("scorecard")["ratios"][task, rule, MEASURES.index("all steps")]
+        return options[colour(cell)]
+
+    return Guess(
+        "The training begins now, behind this question. <i>conv_small</i> has 1,600 "
+        "windows behind it, on just such networks. Where does it stand beside a tuned "
+        "Adam, in the mean over 100 steps on fresh ones?",
+        truth=truth, options=tuple(options.values()),
+        because="Networks this small spend half of the steps on a plateau, whatever "
+        "the rule. How far will a minute move the line?",
+    )  # fmt: skip

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from l2o_kit.cooperation import KINDS, learned
+from l2o_kit.panels.guess import Guess, shares
 from l2o_kit.panels.minute import live_seconds
 from l2o_kit.panels.slow import RunPanel
 from l2o_kit.panels.sweep import sweep
 from l2o_kit.panels.trusted import Bars, listed
 from l2o_kit.plots import new_figure, source_style
+from l2o_kit.store import stored
 from l2o_kit.theory import inverse_variance
 
 BUDGET = 8.0  # seconds of learning, at most
@@ -63,7 +65,7 @@ class LiveTrust(RunPanel):
             for k, value in enumerate(self.start)
         }  # fmt: skip
         guesses = {
-            f"guess {k}": widgets.IntSlider(25, 0, 100, description="your guess")
+            f"guess {k}": widgets.IntSlider(25, 0, 100, description=f"your guess {k}")
             for k in range(len(self.start))
         }
         return amounts | guesses
@@ -75,8 +77,13 @@ class LiveTrust(RunPanel):
     def guessed(self, state) -> np.ndarray:
         """The guess as weights that add up to 1."""
         parts = [state[f"guess {k}"] for k in range(len(self.start))]
-        total = sum(parts) or len(parts)
-        return np.array(parts if sum(parts) else [1] * len(parts)) / total
+        return np.array(shares(parts if any(parts) else [1] * len(parts)))
+
+    def unlock(self, guessed=None):
+        """The bars that were guessed before it opened become those of the picture."""
+        for k, share in enumerate(guessed or ()):
+            self.controls[f"guess {k}"].value = round(100 * share)
+        super().unlock(guessed)
 
     def theory(self, amounts):
         """Weights by statistics, or None where there is no law."""
@@ -92,13 +99,18 @@ class LiveTrust(RunPanel):
         state = self.state()
         if self.result and self.amounts(state) == self.amounts(self.result):
             self.show(self.result | state)
+            if not (self._thread and self._thread.is_alive()):
+                self._say("")  # it is up to date again
             return
         with self._drawing:
             self.bars.set("guess", self.guessed(state))
         if self.result:
             super().changed()
         else:
+            guess = listed(self.guessed(state))
+            self.text = f"Nothing was run yet. Your guess of lambda is {guess}."
             self._show_picture()
+            self._show_sentence()
 
     def work(self, state, job):
         """Learn lambda; the bars move as it goes."""
@@ -202,3 +214,36 @@ class LiveTurned(LiveTrust):
     def theory(self, amounts):
         """There is none: a turned picture's gradient is not noisy but wrong."""
         return None
+
+
+def law_question() -> Guess:
+    """Before the panel opens: the four weights, as bars."""
+    amounts = LiveTrust.start
+    named = ", ".join(f"{amount:g}" for amount in amounts)
+    return Guess(
+        f"Four sources have noise of sizes {named}. How much will the optimizer trust "
+        "each? Set the bars; only their ratios matter.",
+        truth=lambda: inverse_variance(amounts),
+        because="So says a law of statistics. Your bars are in the panel. Press Run: "
+        "is this what is learned?",
+        bars=tuple(f"source {k}: {amount:g}" for k, amount in enumerate(amounts)),
+    )
+
+
+def angles_question() -> Guess:
+    """Before the panel opens: the weights of three angles, as bars."""
+    angles = LiveTurned.start
+
+    def truth():
+        """What ten longer trainings on these angles ended with, 45 degrees first."""
+        last = stored("paths_rotation_last")["lambdas"][:, -1].mean(0)
+        return [float(last[(45, 20, 0).index(angle)]) for angle in angles]
+
+    return Guess(
+        f"Three sources see the digits turned by {', '.join(map(str, angles))} "
+        "degrees. Upright digits are judged. How much will the optimizer trust each?",
+        truth=truth,
+        because="So ended ten trainings of a hundred meta-steps, in the mean, with the "
+        "same angles in another order. Your bars are in the panel. Press Run.",
+        bars=tuple(f"source {k}: {angle}°" for k, angle in enumerate(angles)),
+    )

@@ -69,8 +69,8 @@ class MetaTraining(RunPanel):
     problem, batch, still_steps, rehearsed = "quadratic", 64, 200, 4  # meta-steps
     gap = GAP  # seconds between two looks, at least
     low, high, top, bottom = 0.3, 30.0, 300.0, 0.08  # of the left axis, of the right
-    ticks = (0.3, 0.5, 0.7, 1, 1.5, 2, 3, 10, 30)  # of the left axis
-    losses, legend = (0.1, 0.3, 0.5, 1, 3, 10, 30, 100), "upper right"  # of the right
+    ticks = (0.3, 0.5, 1, 2, 3, 10, 30)  # of the left axis
+    losses, legend = (0.1, 0.3, 1, 3, 10, 30, 100), "upper right"  # of the right
 
     def __init__(self, guess=None, projector=None, *, make=LSTMOptimizer):
         self.make, self.optimizer = make, None
@@ -93,7 +93,8 @@ class MetaTraining(RunPanel):
     def learn(self) -> Learned:
         """Run, wait for the end, return the optimizer; an interrupt is a Stop."""
         self.run()
-        answer_in_subshell(self._stop)
+        for widget in (self._stop, *(self.question.parts() if self.question else ())):
+            answer_in_subshell(widget)
         try:
             while self._thread.is_alive():
                 self._thread.join(0.2)
@@ -252,14 +253,14 @@ def rate_and_seed(rate: float) -> dict:
     }  # fmt: skip
 
 
-def answer_in_subshell(button):
-    """Let a click be answered while the cell that shows the button still runs.
+def answer_in_subshell(widget):
+    """Let a click or a key be answered while the cell that shows the widget runs.
 
     ipykernel 7.4 sends a widget's messages to the shell that last spoke for it, here
     the main one, which is busy. Without that note they go where JupyterLab sends them,
     to a subshell. Older kernels keep no such note.
     """
-    vars(getattr(button, "comm", None) or button).pop("_reply_subshell_id", None)
+    vars(getattr(widget, "comm", None) or widget).pop("_reply_subshell_id", None)
 
 
 class Looks:

@@ -82,17 +82,17 @@ class Networks(Panel):
             (dot,) = right.plot([0.5], [height], linestyle="", color=look["color"],
                                 marker=look["marker"], markersize=8)  # fmt: skip
             (span,) = right.plot([0.4, 0.6], [height] * 2, color=look["color"],
-                                 linewidth=4, alpha=0.45)  # fmt: skip
+                                 linewidth=2.5)  # fmt: skip
             self.dots.append(dot)
             self.spans.append(span)
         right.set_yticks(range(len(NAMES), 0, -1), NAMES)
         right.set(xlim=(-0.02, 1.02), xticks=[], ylim=(0.4, len(NAMES) + 0.6))
-        right.set_xlabel("better  <-   relative to the range of all   ->  worse")
+        right.set_xlabel("better  <-      ->  worse\nrelative to the range of all")
         self.values = [
             right.text(1.04, len(NAMES) - k, "", va="center", fontsize=9)
             for k in range(len(NAMES))
         ]
-        right.text(1.04, 0, "00.0000", alpha=0, fontsize=9)  # keeps room for them
+        right.text(1.04, 0, "0.000000", alpha=0, fontsize=9)  # keeps room for them
         return figure, [*self.lines, *self.spans, *self.dots, *self.values]
 
     def draw(self, result):

@@ -11,7 +11,7 @@ import numpy as np
 from l2o_kit.interpretability import PATHS
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
-from l2o_kit.plots import new_figure, source_style
+from l2o_kit.plots import ink, new_figure, source_style
 from l2o_kit.store import stored
 
 NAMES = {
@@ -62,14 +62,14 @@ class Paths(Panel):
         self.means, self.seeds, self.names = [], [], []
         for k in range(MOST_SOURCES):
             look = source_style(k)
-            thin = {"color": look["color"], "linewidth": 0.8, "alpha": 0.5}
+            thin = {"color": look["color"], "linewidth": 0.8}
             self.seeds.append([ax.plot([0], [0], **thin)[0] for _ in range(MOST_SEEDS)])
             self.means += ax.plot([0], [0], **look, linewidth=2.6, markevery=20)
             self.names.append(
-                ax.text(1.02 * LONGEST, 0.95 - 0.1 * k, "", color=look["color"],
+                ax.text(1.02 * LONGEST, 0.95 - 0.1 * k, "", color=ink(look["color"]),
                         va="center", weight="bold")
             )  # fmt: skip
-        ax.set(xlim=(0, 1.3 * LONGEST), ylim=(0, 1.02), xlabel="meta-step",
+        ax.set(xlim=(0, 1.45 * LONGEST), ylim=(0, 1.02), xlabel="meta-step",
                ylabel="weight lambda_k", xticks=range(0, LONGEST + 1, 50))  # fmt: skip
         thin = [line for lines in self.seeds for line in lines]
         return figure, [*thin, *self.means, *self.names]

@@ -12,11 +12,11 @@ from l2o_kit.optimizer import log_sign
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks
-from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, ORANGE, new_figure
+from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, VERMILION, new_figure
 
 SIZES = 10 ** np.arange(-8, 4.01, 0.05)  # |d|
 LOW, HIGH = 1e-7, 5.0  # of the right axis
-KINDS = {"raw": (ORANGE, "--", "d itself"), "log_sign": (BLUE, "-", "preprocessed")}
+KINDS = {"raw": (VERMILION, "--", "d itself"), "log_sign": (BLUE, "-", "preprocessed")}
 
 
 def features(d, p: float) -> np.ndarray:
@@ -72,8 +72,8 @@ class Preprocessing(Panel):
     def make_figure(self):
         """Left what the network sees, right what a gate can tell apart."""
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
-        left.plot(SIZES, SIZES, color=ORANGE, linestyle="--", linewidth=2)
-        left.text(2.2, 1.25, "d itself", color=ORANGE, weight="bold")
+        left.plot(SIZES, SIZES, color=VERMILION, linestyle="--", linewidth=2)
+        left.text(2.2, 1.25, "d itself", color=VERMILION, weight="bold")
         self.parts = [
             left.plot(SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4,
                       label=label)[0]
@@ -91,7 +91,9 @@ class Preprocessing(Panel):
             xlabel="gradient size |d|, d > 0",
             ylabel="input to the network",
         )
-        left.legend(loc="lower right", frameon=False)
+        left.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, ncols=2
+        )
         self.curves = {
             kind: right.plot(SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4,
                              label=label)[0]
@@ -106,7 +108,7 @@ class Preprocessing(Panel):
                   ylabel="a gate moves, d against 2 d")  # fmt: skip
         right.legend(loc="upper left", frameon=False)
         for ax in (left, right):
-            plain_ticks(ax.xaxis, (1e-8, 1e-6, 1e-4, 0.01, 1, 100, 1e4))
+            plain_ticks(ax.xaxis, (1e-8, 1e-4, 1, 1e4))
         plain_ticks(right.yaxis, (1e-6, 1e-4, 0.01, 1))
         return figure, [*self.parts, self.threshold, self.name, *self.points,
                         *self.curves.values(), *self.marks.values()]  # fmt: skip

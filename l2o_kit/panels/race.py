@@ -14,7 +14,7 @@ from l2o_kit.evaluate import optimize
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.slow import RunPanel
-from l2o_kit.plots import BLACK, GREY, mean_band, new_figure, style
+from l2o_kit.plots import BLACK, GREY, ink, mean_band, new_figure, style
 from l2o_kit.store import (
     RACE_NOISE,
     RACE_RATES,
@@ -61,7 +61,7 @@ class Curves:
             self.bands[name] = ax.fill_between(
                 self.steps, 1, 1, color=look["color"], alpha=0.2, linewidth=0
             )
-            self.names[name] = ax.text(STEPS + 2, 1, name, color=look["color"],
+            self.names[name] = ax.text(STEPS + 2, 1, name, color=ink(look["color"]),
                                        va="center", weight="bold")  # fmt: skip
         ax.set(yscale="log", ylim=(BOTTOM, TOP), xlim=(0, 1.48 * STEPS),
                xlabel="step t", ylabel="training loss f(theta_t)")  # fmt: skip
@@ -82,7 +82,7 @@ class Curves:
         )
         self.bands["rival"].set_color(look["color"])
         self.names["rival"].set(
-            color=look["color"], text=rival_name.replace(" + ", "\n+ ")
+            color=ink(look["color"]), text=rival_name.replace(" + ", "\n+ ")
         )
 
     def _place_names(self, *losses):
@@ -267,6 +267,23 @@ def adam_can_win() -> str:
     adam = _losses("rivals")[list(RULES).index("Adam"), :, 0, 0, 1:].mean(1)
     can = adam.min() < _losses("learned")[0, 0, 1:].mean()
     return YES if can else NO
+
+
+def fresh_question() -> Guess:
+    """Before the networks are trained now: how far is Adam at 0.1 behind?"""
+
+    def truth():
+        rate = int(np.abs(np.log(RACE_RATES / 0.1)).argmin())
+        adam = _losses("rivals")[list(RULES).index("Adam"), rate, 0, 0, 1:].mean()
+        return float(adam / _losses("learned")[0, 0, 1:].mean())
+
+    return Guess(
+        "Fresh networks, and Adam at rate 0.1. How many times the learned optimizer's "
+        "mean loss over 100 steps will Adam's be?",
+        truth=truth,
+        because="So it was on the networks of the panel above. Press Run: is it about "
+        "the same on fresh ones?",
+    )
 
 
 QUESTION = Guess(

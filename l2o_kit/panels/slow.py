@@ -54,6 +54,7 @@ class RunPanel(Panel):
         self._show_picture()
         for artist in self.moving:
             artist.set_visible(True)
+        self._show_sentence()
         self._say("Press Run to compute this picture.")
 
     def work(self, state: dict, job: Job):
@@ -67,6 +68,14 @@ class RunPanel(Panel):
         with self._drawing:
             self._show_picture(opacity=0.35)
         self._say("This picture is out of date: press Run.")
+
+    def _projector_changed(self, change):
+        if self.result is not None:
+            super()._projector_changed(change)
+            return
+        said, self._background = self._status.value, None
+        self.first()  # nothing was shown yet: the axes stay empty
+        self._status.value = said
 
     def run(self, _=None):
         """Start the work in a thread and return; a second Run does nothing."""

@@ -36,7 +36,7 @@ class Noisy(Spoilt):
         self.clean = np.array([6.0, 4.0])
         self.clouds = [
             ax.plot([0], [0], **source_style(k) | {"linestyle": "", "markersize": 4},
-                    alpha=0.6, label=f"source {k}")[0] for k in range(4)
+                    markerfacecolor="none", label=f"source {k}")[0] for k in range(4)
         ]  # fmt: skip
         self.mixed = ax.plot([0], [0], linestyle="", marker="*", color=BLACK,
                              markersize=6, label="weighed sum")[0]  # fmt: skip
@@ -48,8 +48,9 @@ class Noisy(Spoilt):
         )
         ax.set(xlim=(-15, 25), ylim=(-15, 32), xlabel="coordinate 0",
                ylabel="coordinate 1")  # fmt: skip
-        ax.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
-        ax.set_title("gradients; arrow: the clean one", fontsize=10)
+        ax.legend(loc="upper left", frameon=False, fontsize=8, ncols=2, handlelength=1,
+                  handletextpad=0.2, columnspacing=0.3)  # fmt: skip
+        ax.set_title("gradients\narrow: the clean one", fontsize=10)
         return [*self.clouds, self.mixed]
 
     def draw_left(self, result):
@@ -118,6 +119,7 @@ class Poisoned(Rotated):
     def make_left(self, ax):
         """Each digit with the label that the source gives it."""
         moving = super().make_left(ax)
+        ax.set_xlim(-0.5, CELL * DIGITS + 3.5)  # room for the last label
         self.image.set_data(tiled([data.digits()[0][:DIGITS]] * len(self.start())))
         self.labels = [
             ax.text(CELL * j + 8, CELL * k + 7.5, "", weight="bold", fontsize=10,

@@ -70,15 +70,15 @@ class Subsets(Panel):
                  xlabel="class", yticks=[-k for k in range(MOST)])  # fmt: skip
         left.set_yticklabels([f"source {k}" for k in range(MOST)])
         left.set_title("examples of each class", fontsize=10)
-        self.here = right.axvline(3, color=GREY, linewidth=9, alpha=0.3)
+        self.here = right.axvline(3, color=GREY, linewidth=9, alpha=0.25)
         self.lines, self.spans = {}, {}
         for name, look in RULES.items():
             look = style(look, 5) | {"markevery": 1}
             look["label"] = {"average": "learned, average"}.get(name, "Adam, average")
             self.lines[name] = right.plot(GRID["count"], np.ones(5), **look)[0]
             self.spans[name] = [
-                right.plot([x, x], [1, 1], color=look["color"], linewidth=4,
-                           alpha=0.4)[0]
+                right.plot([x, x], [1, 1], color=look["color"],
+                           linewidth=2.5)[0]
                 for x in GRID["count"]
             ]  # fmt: skip
         right.set(yscale="log", ylim=(LOW, HIGH), xlim=(0.5, MOST + 0.5),
@@ -109,14 +109,15 @@ class Subsets(Panel):
         """What cooperation gains here."""
         gain, adam = result["gain"], result["adam"]
         alone = (
-            "one source alone"
+            "its loss on all data is"
             if result["sources"] == 1
-            else f"its loss on all data is {gain[0]:.2g} times that of one source alone"
+            else f"its loss on all data is {gain[0]:.2g} times that of one source "
+            "alone, and"
         )
         return (
             f"K = {result['sources']}, subsets of {result['size']} examples, "
             f"concentration {result['concentration']:g} (the largest class of source 0 "
-            f"has {result['counts'][0].max()}): {alone}, and {adam[0]:.2g} times that "
+            f"has {result['counts'][0].max()}): {alone} {adam[0]:.2g} times that "
             f"of Adam on the average (rate {result['lr']:.2g}). Lambda is 1/K for "
             "each, by symmetry: no source is better than another."
         )
@@ -157,7 +158,7 @@ def subsets_question() -> Guess:
         return float(losses[0] / losses[GRID["count"].index(3)])
 
     return Guess(
-        "A source sees 80 of the 1,437 digits, its classes uneven. Two more like it "
+        "A source sees 80 of the 1,438 digits, its classes uneven. Two more like it "
         "join. How many times smaller does the loss on all data become?",
         truth=truth,
         because="Each source knows classes that another hardly has.",

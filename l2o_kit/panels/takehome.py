@@ -72,7 +72,7 @@ class TakeHome(RunPanel):
             for name, look in LOOKS.items()
         }  # fmt: skip
         ax.set(yscale="log", xlim=(0, STEPS), ylim=(LOW, HIGH), xlabel="step",
-               ylabel="loss on the minibatch, mean of 4")  # fmt: skip
+               ylabel="minibatch loss, mean of 4")  # fmt: skip
         plain_ticks(ax.yaxis, (0.001, 0.01, 0.1, 1))
         ax.legend(loc="lower left", frameon=False)
         return figure, list(self.lines.values())

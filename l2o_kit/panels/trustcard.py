@@ -66,7 +66,7 @@ class TrustCard(Panel):
         shape = (len(RULES), len(TASKS))
         self.image = left.imshow(np.zeros(shape), cmap=COLOURS, vmin=0, vmax=3,
                                  aspect="auto")  # fmt: skip
-        self.cells = [left.text(j, i, "", ha="center", va="center", fontsize=9)
+        self.cells = [left.text(j, i, "", ha="center", va="center", fontsize=8.5)
                       for j in range(shape[1]) for i in range(shape[0])]  # fmt: skip
         self.homes = [
             left.add_patch(_frame(j, i, linewidth=1.6))
@@ -83,7 +83,7 @@ class TrustCard(Panel):
                       for name in ("learned", "Adam")]  # fmt: skip
         (self.span,) = right.plot([0, 100], [1.5 * LOW] * 2, color=GREY, linewidth=7,
                                   solid_capstyle="butt")  # fmt: skip
-        right.set_title("grey bar: the steps that count", fontsize=10)
+        right.set_title("grey: the steps that count", fontsize=10)
         right.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, 100),
                   xlabel="step, % of the horizon",
                   ylabel="loss / first loss")  # fmt: skip
@@ -101,7 +101,7 @@ class TrustCard(Panel):
         for text, kind, cell in zip(self.cells, itertools.chain(*kinds), cells,
                                     strict=True):  # fmt: skip
             text.set_text("no fit" if kind == "no fit" else
-                          f"{KINDS[kind]} {_short(cell[0])}")  # fmt: skip
+                          f"{KINDS[kind]}{_short(cell[0])}")  # fmt: skip
         task, rule = result["at"]
         self.here.set_xy((task - 0.5, rule - 0.5))
         fit = np.isfinite(result["learned"]).all()

@@ -4,6 +4,7 @@ A bar is a thick line, so that its height is among the plotted numbers.
 """
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from l2o_kit.plots import BLACK, GREEN, GREY, VERMILION
 
@@ -18,6 +19,20 @@ LOOKS = {
 WIDTH = 0.8  # of a source's place
 
 
+class Bar(Line2D):
+    """An upright line, as broad as it is told in units of the horizontal axis."""
+
+    def __init__(self, x: int | float, broad: int | float, colour: str):
+        super().__init__([x, x], [0, 0], color=colour, solid_capstyle="butt")
+        self.broad = broad
+
+    def draw(self, renderer):
+        """As every line, in the width that the axes have now."""
+        left, right = self.axes.transData.transform([[0, 0], [self.broad, 0]])[:, 0]
+        self.set_linewidth((right - left) * 72 / self.figure.dpi)
+        super().draw(renderer)
+
+
 class Bars:
     """Groups of bars on an axes: one group for each source, one bar per account."""
 
@@ -28,11 +43,7 @@ class Bars:
         for j, name in enumerate(accounts):
             colour, marker = LOOKS[name]
             at = places + (j - (len(accounts) - 1) / 2) * step
-            look = {"color": colour, "linewidth": 192 * step / num_sources}
-            self.lines[name] = [
-                ax.plot([x, x], [0, 0], **look, solid_capstyle="butt", alpha=0.75)[0]
-                for x in at
-            ]
+            self.lines[name] = [ax.add_line(Bar(x, 0.96 * step, colour)) for x in at]
             self.tops[name] = ax.plot(
                 at, np.zeros(num_sources), color=BLACK, linestyle="", marker=marker,
                 markersize=5, markerfacecolor=colour, label=name,
@@ -41,7 +52,8 @@ class Bars:
                xlabel="source k", ylabel="weight lambda_k")  # fmt: skip
         ax.grid(axis="x", visible=False)
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
-                  ncols=len(accounts), fontsize=10, handletextpad=0.2)  # fmt: skip
+                  ncols=len(accounts), fontsize=9, handletextpad=0.1,
+                  columnspacing=0.8)  # fmt: skip
 
     @property
     def moving(self) -> list:

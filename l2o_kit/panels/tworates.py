@@ -59,21 +59,21 @@ class TwoRates(Panel):
                  ylabel="training loss f(theta_t)")  # fmt: skip
         left.legend(loc="lower left", frameon=False)
         means = mean_losses()
-        right.imshow(means, origin="lower", cmap="Blues_r", vmax=2.4, aspect="auto")
+        right.imshow(means, origin="lower", cmap="Blues_r", vmin=0.9, vmax=2.4,
+                     aspect="auto")  # fmt: skip
         right.grid(False)
         right.plot([-0.5, len(RATES) - 0.5], [-0.5, len(RATES) - 0.5], color=GREY,
                    linestyle="--", linewidth=0.8)  # fmt: skip
         for (row, column), value in np.ndenumerate(means):
-            dark = value < 1.9
             right.text(column, row, f"{value:.2f}", ha="center", va="center",
-                       fontsize=9, color="white" if dark else BLACK)  # fmt: skip
+                       fontsize=9, color=BLACK)  # fmt: skip
         ticks = range(len(RATES)), [f"{rate:.2g}" for rate in RATES]
-        right.set_xticks(*ticks), right.set_yticks(*ticks)
+        right.set_xticks(*ticks, rotation=30), right.set_yticks(*ticks)
         right.set(xlabel="rate of the rest", ylabel="rate of conv",
                   title="mean loss, steps 1 to 100")  # fmt: skip
         (self.mark,) = right.plot([0], [0], marker="s", markersize=30, linestyle="",
                                   markerfacecolor="none", markeredgewidth=3,
-                                  color=VERMILION)  # fmt: skip
+                                  color=BLACK)  # fmt: skip
         return figure, [self.line, self.mark]
 
     def draw(self, result):

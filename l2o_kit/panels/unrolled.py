@@ -10,7 +10,7 @@ import numpy as np
 
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
-from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILION, new_figure
+from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILION, ink, new_figure
 
 STEPS = 6
 WEIGHTS = {
@@ -21,7 +21,7 @@ WEIGHTS = {
 KINDS = {"theta": BLACK, "update": VERMILION, "state": GREEN, "reads": PURPLE,
          "pays": BLUE}  # fmt: skip
 OPTIMIZER, THETA, LOSS = 2.0, 1.0, 0.0  # the three rows
-ROOM = 0.17  # between an arrow's end and the middle of a node
+ROOM = 0.2  # between an arrow's end and the middle of a node
 
 
 def edges() -> list[tuple[str, int, tuple, tuple]]:
@@ -113,7 +113,7 @@ class Unrolled(Panel):
             _node(graph, t + 0.35, OPTIMIZER, "$m$", VERMILION)
         for k, (kind, colour) in enumerate(KINDS.items()):
             graph.text(
-                1.2 + 0.95 * k, 2.32, f"\u2192 {kind}", color=colour, weight="bold"
+                0.9 + 1.1 * k, 2.32, f"\u2192 {kind}", color=ink(colour), weight="bold"
             )
         for row, name in ((OPTIMIZER, "optimizer"), (THETA, "parameters"),
                           (LOSS, "losses")):  # fmt: skip
@@ -132,8 +132,12 @@ class Unrolled(Panel):
         """Dropped arrows are dashed and pale; stems as high as the credit."""
         for arrow, head, follows in zip(self.arrows, self.heads, result["kept"],
                                         strict=True):  # fmt: skip
-            alpha = 1.0 if follows else 0.3
-            arrow.set(linestyle="-" if follows else (0, (2, 3)), alpha=alpha)
+            alpha = 1.0 if follows else 0.8
+            arrow.set(
+                linestyle="-" if follows else (0, (1, 3)),
+                alpha=alpha,
+                linewidth=1.7 if follows else 1.2,
+            )
             head.set_alpha(alpha)
         self.credit.set_ydata(result["credit"])
         for stem, height in zip(self.stems, result["credit"], strict=True):
@@ -194,6 +198,6 @@ def _arrow(ax, kind, t, start, end):
 
 
 def _node(ax, x, y, text, colour=BLACK):
-    ax.text(x, y, text, ha="center", va="center", color=colour, fontsize=12, zorder=3,
+    ax.text(x, y, text, ha="center", va="center", color=colour, fontsize=11, zorder=3,
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white",
                   "edgecolor": colour})  # fmt: skip

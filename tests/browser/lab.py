@@ -4,6 +4,8 @@ The server listens on 127.0.0.1 only, on a free port, with a random token, on a 
 the notebooks. No browser is downloaded: playwright drives the one that is installed.
 """
 
+import atexit
+import functools
 import json
 import os
 import secrets
@@ -17,6 +19,7 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -82,7 +85,7 @@ def lab(notebooks: Path):
             complaint = "JupyterLab did not start:\n"
             _wait(
                 lambda: _answers(status),
-                90,
+                120,
                 lambda: complaint + log.read_text()[-2000:],
             )
             yield address, token
@@ -94,34 +97,86 @@ def lab(notebooks: Path):
                 server.kill()
 
 
+@functools.cache
+def _playwright():
+    """One for the process, which can have no second."""
+    started = sync_playwright().start()
+    atexit.register(started.stop)
+    return started
+
+
+@contextmanager
+def chrome():
+    """A headless Chromium."""
+    running = _playwright().chromium.launch(
+        executable_path=chromium(), headless=True, args=FLAGS
+    )
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+@contextmanager
+def tab(running, width: int = 1280, height: int = 1000):
+    """A page of a Chromium. What must not happen on it is noted, see ``no_errors``:
+    ``page.outside`` lists requests to other hosts, ``page.failures`` its own errors.
+    """
+    page = running.new_page(viewport={"width": width, "height": height})
+    page.add_init_script(PROBE)
+    page.outside, page.failures = [], []
+    page.on("request", lambda request: _note_outside(page, request.url))
+    page.on("pageerror", lambda error: page.failures.append(str(error)))
+    page.on("console", lambda said: _note_console(page, said))
+    try:
+        yield page
+    finally:
+        page.close()
+
+
 @contextmanager
 def browser(width: int = 1280, height: int = 1000):
-    """A page of a headless Chromium; ``page.outside`` lists requests to other hosts."""
-    with sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(
-            executable_path=chromium(), headless=True, args=FLAGS
-        )
-        page = chrome.new_page(viewport={"width": width, "height": height})
-        page.add_init_script(PROBE)
-        page.outside = []
-        page.on("request", lambda request: _note_outside(page, request.url))
-        try:
-            yield page
-        finally:
-            chrome.close()
+    """A page of a Chromium of its own."""
+    with chrome() as running, tab(running, width, height) as page:
+        yield page
 
 
 def open_notebook(page, address: str, token: str, name: str):
     """Open a notebook and wait until its kernel is idle and connected."""
     page.goto(f"{address}/lab/tree/{name}.ipynb?token={token}&reset")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=60_000)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=120_000)
 
     def connected():
-        sessions = json.loads(_get(f"{address}/api/sessions?token={token}"))
         return any(s["kernel"]["execution_state"] == "idle" and
-                   s["kernel"]["connections"] > 0 for s in sessions)  # fmt: skip
+                   s["kernel"]["connections"] > 0
+                   for s in _sessions(address, token))  # fmt: skip
 
-    _wait(connected, 60, lambda: "the kernel did not become ready")
+    _wait(connected, 120, lambda: "the kernel did not become ready")
+
+
+@contextmanager
+def visit(running, address: str, token: str, name: str):
+    """A page of a Chromium with a notebook; its kernel ends with it."""
+    with tab(running) as page:
+        page.lesson = name
+        open_notebook(page, address, token, name)
+        yield page
+    shut_down(address, token)
+
+
+def shut_down(address: str, token: str):
+    """End every session with its kernel, so that the next lesson has both cores."""
+    for session in _sessions(address, token):
+        _ask(f"{address}/api/sessions/{session['id']}?token={token}", "DELETE")
+
+
+def put_notebook(address: str, token: str, name: str, cells: list[str]):
+    """Write a notebook of these code cells beside the others."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    code = [new_code_cell(cell) for cell in cells]
+    notebook = new_notebook(cells=code, metadata=kernel)
+    content = {"type": "notebook", "content": notebook}
+    _ask(f"{address}/api/contents/{name}.ipynb?token={token}", "PUT", content)
 
 
 def run_all(page, timeout: float = 300):
@@ -151,25 +206,33 @@ def no_errors(page):
     errors = page.locator(ERRORS).all_inner_texts()
     assert not [text for text in errors if "meta-training" not in text], errors
     logged = page.locator(LOGGED)
-    assert logged.count() == 0, f"the log console holds {logged.first.inner_text()}"
+    assert logged.count() == 0, f"the log console holds {_log(page)}"
     assert not page.outside, f"the page asked outside: {page.outside[:3]}"
+    assert not page.failures, f"the page's own code failed: {page.failures[:3]}"
 
 
-def still(read, seconds: float = 30):
+def _log(page) -> list[str]:
+    """What the log console holds; it is opened for that."""
+    page.locator(LOGGED).first.click()
+    page.locator(".jp-LogConsole").first.wait_for(timeout=10_000)
+    return page.locator(".jp-LogConsole .jp-OutputArea-output").all_inner_texts()
+
+
+def still(read, seconds: float = 30, rest: float = 0.5):
     """The value of read() once it has not changed for half a second."""
     before, since, end = read(), time.time(), time.time() + seconds
-    while time.time() - since < 0.5 and time.time() < end:
-        time.sleep(0.1)
+    while time.time() - since < rest and time.time() < end:
+        time.sleep(0.08)
         now = read()
         if now != before:
             before, since = now, time.time()
     return before
 
 
-def changed(read, before, seconds: float = 30):
+def changed(read, before, seconds: float = 30, rest: float = 0.5):
     """The value of read() once it differs from before and has come to rest."""
     _wait(lambda: read() != before, seconds, lambda: f"nothing changed in {seconds} s")
-    return still(read)
+    return still(read, rest=rest)
 
 
 def key_to_picture(page, key: str, timeout: float = 10) -> float:
@@ -188,14 +251,21 @@ def _wait(done, seconds, complaint):
         time.sleep(0.2)
 
 
-def _get(url: str) -> bytes:
+def _ask(url: str, method: str = "GET", content: dict | None = None) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return opener.open(url, timeout=5).read()
+    data = None if content is None else json.dumps(content).encode()
+    return opener.open(
+        urllib.request.Request(url, data, method=method), timeout=20
+    ).read()
+
+
+def _sessions(address: str, token: str) -> list[dict]:
+    return json.loads(_ask(f"{address}/api/sessions?token={token}"))
 
 
 def _answers(url: str) -> bool:
     try:
-        return bool(_get(url))
+        return bool(_ask(url))
     except OSError:
         return False
 
@@ -203,6 +273,12 @@ def _answers(url: str) -> bool:
 def _note_outside(page, url: str):
     if not url.startswith(("data:", "blob:", "about:")) and "//127.0.0.1:" not in url:
         page.outside.append(url)
+
+
+def _note_console(page, said):
+    """An error of the code; the server's own "not found" is told by its requests."""
+    if said.type == "error" and not said.text.startswith("Failed to load resource"):
+        page.failures.append(said.text)
 
 
 def _environment(home: Path) -> dict:

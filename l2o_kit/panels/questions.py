@@ -1,0 +1,96 @@
+"""What is asked before the panels that train or paint, and the measured answers.
+
+Each is a ``Guess`` that locks ``MetaTraining``, ``WarmStart``, ``Paint`` or
+``PaintOwn``. Other panels keep their questions beside them.
+"""
+
+import functools
+
+import torch
+
+from l2o_kit import features, gallery, photographs, styles
+from l2o_kit.baselines import RULES
+from l2o_kit.panels.guess import Guess
+from l2o_kit.panels.minute import MetaTraining, WarmStart, best_watched, watch
+from l2o_kit.panels.paint import CONTENTS
+from l2o_kit.store import stored
+
+
+def untrained_question() -> Guess:
+    """Before the minute of lesson 03: how bad is an LSTM that knows nothing?"""
+    return Guess(
+        "The training begins now, behind this question. At its start the LSTM is "
+        "random. Take its mean loss over 100 steps on the watched quadratics: how many "
+        "times that of the best tuned rival is it?",
+        truth=lambda: _before(MetaTraining),
+        because="That is the first dot on the left. How long until the line falls "
+        "below 1?",
+    )
+
+
+def warm_question() -> Guess:
+    """Before the minute of lesson 04: how good is what was learned on digits?"""
+    return Guess(
+        "The training begins now, behind this question. <i>digits_robust</i> never saw "
+        "a patient. Take its mean loss over 100 steps on the diabetes network, before "
+        "it learns anything there: how many times that of the best tuned rival is it?",
+        truth=lambda: _before(WarmStart),
+        because="That is the first dot on the left. What does a minute add?",
+    )
+
+
+@functools.cache
+def _before(kind: type) -> float:
+    """The ratio to the best rival of what a panel begins with."""
+    panel = kind()
+    curve = watch(panel.begin(panel.state()), panel.problem)
+    return float(curve[1:].mean()) / best_watched(panel.problem)[1]
+
+
+def finished_question() -> Guess:
+    """Before the first painting of lesson 09: when is it where Adam ends?"""
+
+    def truth():
+        losses = stored("gallery_home")["losses"].astype(float).mean(2)  # [rule, step]
+        adam = losses[len(gallery.LEARNED) + list(RULES).index("Adam")]
+        return int((losses[0] <= adam[-1]).argmax())
+
+    return Guess(
+        "Adam paints for 128 steps, at its best rate. After how many steps does the "
+        "learned optimizer reach the loss that Adam ends with? (In the mean of sixteen "
+        "pictures at 64x64.)",
+        truth=truth,
+        because="Can you see the difference between that step and the last?",
+    )
+
+
+def swapped_question() -> Guess:
+    """Before one's own picture is painted: does a style know where things are?"""
+    options = ("Less than 10 %", "10 to 50 %", "More than 50 %")
+
+    def truth():
+        change = _swapped()
+        return options[0 if change < 0.1 else 1 if change < 0.5 else 2]
+
+    return Guess(
+        "Cut a portrait in four and swap its quarters crosswise. How far does its Gram "
+        "matrix move? (Measured by how far away that of the flower photograph is.)",
+        truth=truth, options=options,
+        because="Only patterns at the cuts are new. So a face that lends its style "
+        "gives its colours and textures, and not the face.",
+    )  # fmt: skip
+
+
+@functools.cache
+@torch.no_grad()
+def _swapped() -> float:
+    """The distance from portrait to swapped, over that from portrait to flower."""
+    size = styles.SIZE
+    portrait, flower = (
+        photographs.square(photographs.regions("test")[CONTENTS.index(name)], size)
+        for name in ("grace_hopper", "flower")
+    )
+    swapped = portrait.roll((size // 2, size // 2), (1, 2))
+    maps, _ = features.RandomFilters()(torch.stack([portrait, swapped, flower]))
+    mine, moved, other = features.gram(maps[0])
+    return float((moved - mine).norm() / (other - mine).norm())
