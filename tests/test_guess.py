@@ -1,4 +1,4 @@
-"""Guesses: bars, keyboard and focus; every panel of a notebook asks before it opens."""
+"""Guesses: bars and keyboard; every panel of a notebook asks before it opens."""
 
 import ast
 import re
@@ -82,20 +82,6 @@ def test_every_part_can_be_reached_by_tab(guess):
     assert all(part.tabbable is not False for part in box.parts())
     if not (guess.bars or guess.options):
         assert box.field.continuous_update is False and box.field.description
-
-
-def test_the_focus_stays_in_the_panel_once_it_opens(monkeypatch):
-    """The button that was pressed is gone: the browser would go to the page's top."""
-    panel = panels.Unrolled(Guess("?", 1.0))
-    sent = []
-    monkeypatch.setattr(panel.box, "send", lambda content, buffers=None: sent.append(
-        (content, panel.box.tabbable, len(panel.box.children))))  # fmt: skip
-    panel.question.skip.click()
-    ((content, tabbable, children),) = sent
-    assert content == {"do": "focus"} and tabbable is False and children > 2
-    panel = panels.Unrolled()  # never locked: the focus is left where it is
-    monkeypatch.setattr(panel.box, "send", lambda *_: pytest.fail("focus moved"))
-    panel.unlock()
 
 
 def test_the_bars_of_the_lock_become_those_of_the_panel():

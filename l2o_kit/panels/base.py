@@ -101,9 +101,6 @@ class Panel:
         if self.guess:
             self._answer.value = self.guess.answer(guessed)
         self._arrange()
-        if self.guess:  # the button that had the focus is gone: keep it in the panel
-            self.box.tabbable = False  # a script may focus it, Tab passes it by
-            self.box.focus()
 
     # What subclasses define
 
