@@ -91,9 +91,8 @@ class Preprocessing(Panel):
             xlabel="gradient size |d|, d > 0",
             ylabel="input to the network",
         )
-        left.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, ncols=2
-        )
+        left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
+                    ncols=2)  # fmt: skip
         self.curves = {
             kind: right.plot(SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4,
                              label=label)[0]

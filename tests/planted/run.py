@@ -23,7 +23,6 @@ from pathlib import Path
 from queue import Queue
 
 from tests.planted.bugs import BUGS
-
 from tests.planted.importers import importers
 
 ROOT = Path(__file__).parents[2]
