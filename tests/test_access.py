@@ -80,9 +80,9 @@ def looked_at(kind) -> dict:
         if not large:
             seen["wrong"] += figures.faint_letters(panel.figure, texts)
         for _ in itertools.chain([None], at_ends(panel) if large else ()):
-            seen["wrong"] += figures.crowded(panel.figure, letters.now())
             seen["shown"].append((panel.picture, panel.text, panel._picture.value,
                                   panel._sentence.value))  # fmt: skip
+            seen["wrong"] += figures.crowded(panel.figure, letters.now())
         seen["letters"][large] = {t.get_text(): t.get_fontsize() * panel.figure.dpi
                                   for t in letters.standing}  # fmt: skip
     for artist in hidden:

@@ -66,7 +66,7 @@ class TrustCard(Panel):
         shape = (len(RULES), len(TASKS))
         self.image = left.imshow(np.zeros(shape), cmap=COLOURS, vmin=0, vmax=3,
                                  aspect="auto")  # fmt: skip
-        self.cells = [left.text(j, i, "", ha="center", va="center", fontsize=8.5)
+        self.cells = [left.text(j, i, "", ha="center", va="center", fontsize=8)
                       for j in range(shape[1]) for i in range(shape[0])]  # fmt: skip
         self.homes = [
             left.add_patch(_frame(j, i, linewidth=1.6))
@@ -101,7 +101,7 @@ class TrustCard(Panel):
         for text, kind, cell in zip(self.cells, itertools.chain(*kinds), cells,
                                     strict=True):  # fmt: skip
             text.set_text("no fit" if kind == "no fit" else
-                          f"{KINDS[kind]}{_short(cell[0])}")  # fmt: skip
+                          f"{KINDS[kind]} {_short(cell[0])}")  # fmt: skip
         task, rule = result["at"]
         self.here.set_xy((task - 0.5, rule - 0.5))
         fit = np.isfinite(result["learned"]).all()
