@@ -7,6 +7,7 @@ keeps its figures in global state, and breaks there; a panel keeps none.
 import hashlib
 import io
 import threading
+import time
 
 import ipywidgets as widgets
 import pytest
@@ -95,14 +96,25 @@ def test_panels_moved_from_threads_and_pyplot_leave_each_other_alone(moving):
         assert panel.text in panel._picture.value.replace("&lt;", "<")
 
 
-def test_two_threads_on_one_panel_end_at_the_picture_of_its_last_state(moving):
-    panel = panels.Race()
-    rate = moving(panel.controls["rate"], MOVED[panels.Race][1])
-    noise = moving(panel.controls["noise"], [0.0, 0.5, 1.0])
-    drawn()
-    ended(rate)
-    ended(noise)
+def test_a_slow_answer_never_replaces_a_newer_one():
+    panel, begun = panels.Race(), threading.Event()
+    compute = panel._compute
+
+    def slow_for_nag(items):
+        if dict(items)["rival"] == "NAG":
+            begun.set()
+            time.sleep(0.5)
+        return compute(items)
+
+    panel._compute = slow_for_nag
+    older = threading.Thread(
+        target=setattr, args=(panel.controls["rival"], "value", "NAG")
+    )
+    older.start()
+    assert begun.wait(20)
+    panel.controls["rival"].value = "SGD"  # while the older one is still computed
+    older.join(20)
+    assert panel.text.startswith("With pixel noise 0, SGD at rate ")
     fresh = panels.Race()
-    for name, control in fresh.controls.items():
-        control.value = panel.controls[name].value
-    assert panel.text == fresh.text and panel.picture == fresh.picture
+    fresh.controls["rival"].value = "SGD"
+    assert panel.picture == fresh.picture
