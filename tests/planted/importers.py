@@ -11,6 +11,8 @@ from pathlib import Path
 
 KIT = "l2o_kit"
 GATHERED = {"ALL": "panels.", "MODULES": "claims", "CLAIMS": "claims"}  # all of these
+SLOW = ("test_claims", "test_resume", "test_every_setting", "test_distributed",
+        "test_rehearse", "test_handouts", "test_access")  # last  # fmt: skip
 SHORT = ("l2o", KIT, "panels", "check", "claims")  # what modules are called by
 
 
@@ -27,7 +29,8 @@ def importers(root: Path, file: str) -> list[list[str]]:
     first = [p for p in tests if _names(root, p) & near]
     second = [p for p in tests if p not in first and _names(root, p) & far]
     for group in (first, second):
-        group.sort(key=lambda p: changed.rpartition(".")[2] not in p.stem)
+        group.sort(key=lambda p: (changed.rpartition(".")[2] not in p.stem,
+                                  p.stem in SLOW))  # fmt: skip
     lessons = [p for p in sorted((root / "notebooks").glob("*.ipynb"))
                if _names(root, p) & near]  # fmt: skip
     groups = (first, second, lessons)
