@@ -280,4 +280,5 @@ def _ratio(triple) -> str:
     value, low, high = triple
     if value == low == high == 1:
         return "itself"
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    value, low, high = (f"{x:.2f}" if x < 1000 else f"{x:.2g}" for x in triple)
+    return f"{value} [{low}, {high}]"

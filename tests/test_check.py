@@ -53,7 +53,9 @@ def not_yet(*arguments):
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        (lambda g: -0.1 * g, "Right: a function of the gradient"),
+        (lambda g: -4 * g, "Right: a function of the gradient"),
+        (lambda g: -0.4 * g, "not yet plain gradient descent at rate 4"),
+        (lambda g: -4 * g.sign(), "not yet plain gradient descent at rate 4"),
         (lambda g: 0.1 * g, "goes uphill"),
         (lambda g: None, "Did you forget the word return?"),
         (lambda g: (-g).sum(), "one number for each coordinate. Did you sum"),
@@ -77,7 +79,7 @@ def test_in_place_changes_are_named(capsys):
 
 def test_a_check_returns_what_the_next_cells_use(capsys):
     def mine(grad):
-        return -grad
+        return -2 * grad - 2 * grad
 
     assert check.update_rule(mine) is mine
     own = check.update_rule(not_yet)

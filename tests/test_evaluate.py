@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from l2o_kit import data
-from l2o_kit.evaluate import compare, optimize, paired_ratio
+from l2o_kit.evaluate import _ratio, compare, optimize, paired_ratio
 from l2o_kit.optimizees import Network, Quadratic, mlp
 from l2o_kit.optimizer import LSTMOptimizer
 
@@ -134,6 +134,15 @@ def test_comparison_reports_means_medians_ratios_and_html():
     html = result._repr_html_()
     assert "<table>" in html and 'alt="Loss against step' in html and "nan" not in html
     assert "SGD" in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("triple", "text"),
+    [((0.5, 0.41, 0.6), "0.50 [0.41, 0.60]"), ((5.8e10, 999.0, 1e11),
+     "5.8e+10 [999.00, 1e+11]"), ((1.0, 1.0, 1.0), "itself")],
+)  # fmt: skip
+def test_a_ratio_of_the_table_is_short(triple, text):
+    assert _ratio(triple) == text
 
 
 def test_compare_needs_a_rule():

@@ -6,7 +6,15 @@ import numpy as np
 import torch
 
 from l2o_kit.baselines import RULES
-from l2o_kit.check.answers import Wrong, ask, exercise, letters, read_off, tensor_like
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    letters,
+    near,
+    read_off,
+    tensor_like,
+)
 from l2o_kit.store import RACE_RATES, stored
 
 
@@ -76,7 +84,7 @@ def _own(grad):
 
 @exercise(_own, "a function of the gradient, and it steps downhill.")
 def update_rule(rule):
-    """Plain gradient descent, or any other rule that goes downhill."""
+    """Plain gradient descent at rate 4."""
     grad = torch.tensor([[1.0, -2.0, 0.0]])
     update = tensor_like(
         ask(rule, grad), grad,
@@ -88,4 +96,9 @@ def update_rule(rule):
         raise Wrong(
             "Your update goes uphill, along the gradient. The kit adds the update to "
             "theta, so plain gradient descent is minus the rate times the gradient."
+        )
+    if not near(update, _own(grad)):
+        raise Wrong(
+            "It goes downhill, and is not yet plain gradient descent at rate 4: that "
+            "is minus 4 times the gradient."
         )

@@ -63,7 +63,7 @@ def _own_ball() -> float:
 def limit_of_momentum(answer):
     """The rate from which Momentum with beta 0.5 runs away, read off."""
     read_off(
-        answer, _own_ball(), 0.06,
+        answer, _own_ball(), 0.08,
         "Choose Momentum and beta 0.5. At which rate does the right-hand curve leave "
         "the picture at the top? The dashed line stands there.",
         ((divergence_rate("Momentum", 0.9), "That is the limit for beta 0.9. Move the "

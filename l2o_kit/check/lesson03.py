@@ -305,9 +305,9 @@ def _own_growth() -> float:
 def growth_of_update(answer):
     """How many times the learned update grows from gradients of 0.01 to 1."""
     read_off(
-        answer, _own_growth(), 0.25,
+        answer, _own_growth(), 0.4,
         "Ten before: steady. Read the learned curve on the left at 0.01 and at 1, and "
-        "divide.",
+        "divide. Or set the size to each, and read the sentence under the picture.",
         ((100, "So much does the gradient grow, and Momentum's update with it. Read "
           "the learned curve."),
          (1, "That is Adam, whose update does not depend on the size. Read the learned "

@@ -117,7 +117,7 @@ class Gates(Panel):
         right.set_xticks((1, 5, 10, 15, 20))
         right.legend(loc="lower center", bbox_to_anchor=(0.48, 1.0), frameon=False,
                      ncols=4, columnspacing=0.7, handlelength=1.2, fontsize=9,
-                     handletextpad=0.3)  # fmt: skip
+                     handletextpad=0.8)  # fmt: skip
         return figure, [*self.stems, *self.values, self.here, self.d, self.v, self.c,
                         self.h, self.scale]  # fmt: skip
 

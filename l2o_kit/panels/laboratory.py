@@ -107,8 +107,8 @@ class Laboratory(Panel):
                  ylabel="L(phi) above its lowest, %")  # fmt: skip
         plain_ticks(left.xaxis, (0.001, 0.01, 0.1, 1))
         plain_ticks(left.yaxis, (0.1, 1, 10, 100, 1000))
-        left.legend(loc="upper center", frameon=False, ncols=2, fontsize=8.5,
-                    columnspacing=0.8, handletextpad=0.2)  # fmt: skip
+        left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
+                    ncols=2, columnspacing=0.8, handletextpad=0.2)  # fmt: skip
         places = np.arange(len(NAMES))[::-1]
         (self.means,) = right.plot(np.zeros(len(NAMES)), places, "o", color=BLACK,
                                    markersize=8, zorder=4)  # fmt: skip
@@ -119,18 +119,16 @@ class Laboratory(Panel):
         right.text(0.85, -0.4, "the truth", color=VERMILION, va="center", ha="right")
         right.text(-1.1, len(NAMES) - 0.45, "wrong way", color=GREY, va="center",
                    ha="right")  # fmt: skip
-        right.text(
-            0.95 * EDGE, len(NAMES) - 0.45, "sign right", va="center", ha="right"
-        )
-        self.signs = [right.text(0.95 * EDGE, y, "", va="center", ha="right")
-                      for y in places]  # fmt: skip
+        aside = {"transform": right.get_yaxis_transform(), "va": "center"}
+        right.text(1.02, len(NAMES) - 0.45, "sign right", **aside)
+        self.signs = [right.text(1.06, y, "", **aside) for y in places]
         right.set_xscale("symlog", linthresh=1.0)
         right.set(xlim=(-EDGE, EDGE), ylim=(-0.6, len(NAMES) - 0.1),
                   xlabel="estimate / truth:\nmean, and 80 % of estimates")  # fmt: skip
         plain_ticks(right.xaxis, (-10, -1, 0, 1, 10))
         right.set_yticks(places, [LABELS[name] for name in NAMES])
-        moving = [self.curve, *self.leads.values(), self.here, *self.spans, self.means,
-                  *self.signs]  # fmt: skip
+        moving = [self.curve, *reversed(self.leads.values()), self.here, *self.spans,
+                  self.means, *self.signs]  # fmt: skip
         return figure, moving
 
     def draw(self, result):

@@ -42,12 +42,14 @@ class Landscape(Panel):
          "start": 70},
         {"rule": "Momentum", "rate": 0.1, "momentum": 0.9, "kappa": 20.0, "noise": 0.0,
          "start": 70},
+        {"rule": "Momentum", "rate": 10**0.5, "momentum": 0.67, "kappa": 100.0,
+         "noise": 0.0, "start": 70},
     )  # fmt: skip
 
     def make_controls(self):
         """A rule, its two numbers, and what the landscape is like."""
         rule = widgets.ToggleButtons(
-            options=list(HAND_MADE), value="Momentum", description="rule"
+            options=list(HAND_MADE), value="SGD", description="rule"
         )
         log = {"base": 10, "readout_format": ".3g", "continuous_update": False}
         return {

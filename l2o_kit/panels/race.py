@@ -189,7 +189,10 @@ class FreshRace(RunPanel):
     """The same race on networks that nobody has seen, trained now."""
 
     title = "The race again, now, on fresh networks"
-    strip = ({"rival": "NAG", "rate": 10**0.25, "networks": 4, "seed": 1},)
+    strip = (
+        {"rival": "Adam", "rate": 0.1, "networks": 4, "seed": 1},
+        {"rival": "NAG", "rate": 10**0.25, "networks": 4, "seed": 1},
+    )
 
     def make_controls(self):
         """A rival and its rate, how many networks, and which."""

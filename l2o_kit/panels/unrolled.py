@@ -2,7 +2,7 @@
 
 A roll-out of six steps: theta_t goes on to theta_{t+1}; the optimizer m reads the
 gradient at theta_t, remembers, and adds its update; each theta_t pays a loss f_t. The
-meta-gradient walks back along the solid arrows. Dashed arrows are dropped.
+meta-gradient walks back along the solid arrows. Dotted arrows are dropped.
 """
 
 import ipywidgets as widgets
@@ -129,7 +129,7 @@ class Unrolled(Panel):
         return figure, [*self.arrows, *self.heads, *self.stems, self.credit, self.total]
 
     def draw(self, result):
-        """Dropped arrows are dashed and pale; stems as high as the credit."""
+        """Dropped arrows are dotted and pale; stems as high as the credit."""
         for arrow, head, follows in zip(self.arrows, self.heads, result["kept"],
                                         strict=True):  # fmt: skip
             alpha = 1.0 if follows else 0.8

@@ -1,0 +1,36 @@
+"""What a claim is made of: the steps that count, the rival, and what is stored of it."""
+
+import pytest
+import torch
+
+from l2o_kit import claims04
+from l2o_kit.claims import CLAIMS
+from l2o_kit.evaluate import Curves
+from tests.test_claims import ledger
+
+STORED = ("04", "06", "07", "08", "09", "10")  # lessons whose quick form reads results
+
+
+@pytest.mark.parametrize("lesson", STORED)
+def test_what_is_stored_gives_the_number_that_was_measured_in_full(lesson):
+    """Up to the three decimals of the ledger, and 3 % for runs that are chaotic."""
+    rows = ledger()
+    for claim in (claim for claim in CLAIMS.values() if claim.lesson == lesson):
+        found, measured = claim.measure(True, None), rows[claim.id]["measured"]
+        if found is None:
+            continue
+        share = 0.03 if claim.id == "diabetes-500" else 0.002
+        off = 0.0006 + share * abs(float(measured))
+        assert found[0] == pytest.approx(float(measured), abs=off), claim.id
+        low, high = map(float, rows[claim.id]["95 % interval"].split(" to "))
+        assert low - off <= found[0] <= high + off, claim.id
+        assert found[3] == rows[claim.id]["against"], claim.id
+
+
+@pytest.mark.parametrize(("steps", "mean"), [(100, 95.5), (200, 190.5)])
+def test_the_last_tenth_of_the_steps(steps, mean):
+    """Losses that are their step's number: the mean of 91 to 100 is 95.5."""
+    losses = torch.arange(steps + 1.0)[:, None].expand(-1, 2)
+    curves = Curves(losses, torch.zeros(2, 1), torch.zeros(2, dtype=torch.bool))
+    ends = claims04._end(curves, steps)
+    assert ends.tolist() == [mean, mean]
