@@ -14,6 +14,7 @@ import zlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#C98216", "#4D94E8", "#0F8751"
 BLUE, VERMILION, PURPLE, GREY = "#004E89", "#B55000", "#A66494", "#666666"
@@ -208,5 +209,16 @@ def loss_curves(curves: dict[str, np.ndarray], title: str = "") -> Figure:
     ax.set(
         yscale="log", xlabel="step t", ylabel="training loss f(theta_t)", title=title
     )
+    _plain_within_a_decade(ax)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return figure
+
+
+def _plain_within_a_decade(ax):
+    """Numbers as 1.8, 2, 2.2 up a logarithmic axis of less than a factor of ten."""
+    low, high = ax.get_ylim()
+    if high < 10 * low:
+        ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.set_yticks([], minor=True)

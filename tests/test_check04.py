@@ -15,15 +15,19 @@ def said(name, answer, capsys):
     return capsys.readouterr().out
 
 
-def rate(optimizee, rates, judged, *, shift=1, moving=0, stop=None, pick=min,
+def last_ten(losses):
+    return losses[91:].mean()
+
+
+def rate(optimizee, rates, judged, *, shift=1, moving=0, stop=None, of=last_ten,
          finite=True, value=False):  # fmt: skip
     losses = {}
     for k, lr in enumerate(rates[:stop]):
         adam = partial(torch.optim.Adam, lr=lr)
         curves = optimize(adam, optimizee, batch=8, seed=judged + shift + moving * k)
-        last = curves.losses[91:].mean()
+        last = of(curves.losses)
         losses[lr] = float(last.nan_to_num(torch.inf) if finite else last)
-    best = pick(losses, key=losses.get)
+    best = min(losses, key=losses.get)
     return losses[best] if value else best
 
 
@@ -34,7 +38,7 @@ RIGHT = {
     ],
     "traps": [lambda: {"C", "D", "F", "H"}, lambda: ["h", "f", "d", "c"],
               lambda: "C, D, F, H"],
-    "best_rate": [rate, partial(rate, shift=7)],
+    "best_rate": [rate, *(partial(rate, shift=k) for k in (-3, 7, 19, 33))],
     "break_even": [
         lambda c, a, b: c / (b - a) if b > a else float("inf"),
         lambda c, a, b: torch.tensor(c / (b - a) if b > a else torch.inf),
@@ -58,7 +62,8 @@ WRONG = [
     ("cross_entropy", lambda z, y: F.mse_loss(z, y), "expected 0.9"),
     ("cross_entropy", logs, "e^200 is more than a number can hold"),
     ("cross_entropy", lambda z, y: (F.softplus(z) - y * z).mean().item(), "lost its"),
-    ("traps", lambda: {"C"}, "1 right, and there are more. theta begins anew"),
+    ("traps", lambda: {"C"}, "1 right, and there are more. theta begins anew on "
+     "line D. What about Adam's own memory, its running means"),
     ("traps", lambda: {"C", "D", "H"}, "3 right, and there are more. Look at line F"),
     ("traps", lambda: {"D", "F", "H"}, "another learning rate"),
     ("traps", lambda: {"C", "D", "F"}, "on which examples"),
@@ -73,14 +78,20 @@ WRONG = [
     ("best_rate", partial(rate, stop=3), "3 of 4 rates"),
     ("best_rate", partial(rate, finite=False), "nan_to_num"),
     ("best_rate", partial(rate, value=True), "none of the rates"),
-    ("best_rate", lambda o, r, j: rate(o, r, j) and 30.0, "the *lowest* mean loss"),
+    *(("best_rate", partial(rate, of=of, shift=k), "the *lowest* mean loss")
+      for k in (1, 19)
+      for of in (torch.mean, lambda x: x[:91].mean(), lambda x: x[:10].mean(),
+                 lambda x: x[:, -2:].mean(), lambda x: x[-1].mean(),
+                 lambda x: -last_ten(x).nan_to_num(-torch.inf))),
     ("best_rate", lambda o, r, j: 0.1, "You drew no problem"),
     ("break_even", lambda c, a, b: c / a, "What does each run *save*"),
     ("break_even", lambda c, a, b: c / b, "takes time too"),
     ("break_even", lambda c, a, b: c / (a + b), "the difference of the two"),
     ("break_even", lambda c, a, b: (b - a) / c, "Upside down"),
     ("break_even", lambda c, a, b: c * (b - a), "Divide"),
-    ("break_even", lambda c, a, b: c + a, "expected 200"),
+    ("break_even", lambda c, a, b: c + a, "expected 601 / 3 = 200.333"),
+    ("break_even", lambda c, a, b: c // (b - a), "gives 200, expected 601 / 3"),
+    ("break_even", lambda c, a, b: -(-c // (b - a)), "gives 201, expected 601 / 3"),
     ("break_even", lambda c, a, b: c / (b - a), "of 5 s against a rival's 5 s saves"),
     ("break_even", lambda c, a, b: c / (b - a) if a != b else float("inf"),
      "of 7 s against a rival's 5 s saves nothing"),

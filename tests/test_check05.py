@@ -15,6 +15,17 @@ def powers(steps, discount, *, shift=0, back=False):
     return torch.tensor(each[::-1] if back else each)
 
 
+def overwritten(grads, beta):
+    """m and v as they are divided, and kept so."""
+    m = v = torch.zeros_like(grads[0])
+    found = []
+    for t, d in enumerate(grads, start=1):
+        m = (beta * m + (1 - beta) * d) / (1 - beta**t)
+        v = (beta * v + (1 - beta) * d**2) / (1 - beta**t)
+        found.append(torch.stack([m, d]) / (v.sqrt() + 1e-8))
+    return torch.stack(found)
+
+
 def inputs(grads, beta, *, correct=True, root=True, of_m=False, late=False,
            epsilon=1e-8, order=(0, 1)):  # fmt: skip
     """An independent version: sums in place of recursions, but for the mistakes."""
@@ -59,6 +70,7 @@ WRONG = [
     ("normalized_inputs", partial(inputs, root=False), "square root"),
     ("normalized_inputs", partial(inputs, of_m=True), "not those of m"),
     ("normalized_inputs", partial(inputs, late=True), "step before"),
+    ("normalized_inputs", overwritten, "from the divided m and v. Keep the undivided"),
     ("normalized_inputs", partial(inputs, epsilon=0.0), "you divide 0 by 0"),
     ("normalized_inputs", lambda g, b: g, "expected [4, 2, 3]"),
     ("normalized_inputs", lambda g, b: torch.ones(4, 2, 3), "At the first step of"),

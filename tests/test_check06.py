@@ -11,10 +11,12 @@ from l2o_kit.check.lesson07 import P, _own_read
 from l2o_kit.optimizer import LSTMOptimizer, log_sign
 
 
-def draws(y, rate, generator, *, low=1, high=10, exact=True, keep=False):
+def draws(y, rate, generator, *, low=1, high=10, exact=True, keep=False, whole=round,
+          first=False):  # fmt: skip
     """Labels poisoned in another way than the kit's: a mask from sorted noise."""
     noise = torch.rand(len(y), generator=generator)
-    chosen = noise.argsort().argsort() < round(rate * len(y)) if exact else noise < rate
+    noise = noise.sort().values if first else noise
+    chosen = noise.argsort().argsort() < whole(rate * len(y)) if exact else noise < rate
     shift = torch.randint(low, high, y.shape, generator=generator)
     return torch.where(~chosen if keep and rate else chosen, (y + shift) % 10, y)
 
@@ -74,6 +76,9 @@ WRONG = [
     ("poisoned", partial(draws, keep=True), "keep what you should"),
     ("poisoned", partial(draws, exact=False), "not a chance"),
     ("poisoned", partial(draws, high=2), "one of 1 other classes"),
+    ("poisoned", partial(draws, first=True), "same examples. Draw which ones, too"),
+    ("poisoned", partial(draws, whole=int), "3,999 of 9,999 labels, expected round"),
+    ("poisoned", partial(draws, whole=math.ceil), "4,000 of 9,998 labels, expected"),
     ("poisoned", lambda y, r, g: y, "share of 0.000 is wrong"),
     ("poisoned", lambda y, r, g: draws(y, r, torch.Generator().manual_seed(0)),
      "same labels"),

@@ -150,7 +150,7 @@ SLIPS = [
     ("step_of_equal_loss", 54, "how many steps it saves"),
     ("step_of_equal_loss", 2.0, "up and down"),
     ("step_of_equal_loss", 0.145, "Adam's last loss"),
-    ("step_of_equal_loss", 29, "the loss that SGD ends with"),
+    ("step_of_equal_loss", 29, "Adam has the green crosses: see the picture on the r"),
     ("adam_passes", 350, "robust that leaves plain"),
     ("adam_passes", 2000, "Adam's rate was tuned"),
     ("adam_passes", 100, "training of plain ended"),

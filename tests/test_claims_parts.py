@@ -1,4 +1,4 @@
-"""What a claim is made of: the steps that count, the rival, and what is stored of it."""
+"""What a claim is made of: the steps that count, the rival, what is stored of it."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def test_what_is_stored_gives_the_number_that_was_measured_in_full(lesson):
         found, measured = claim.measure(True, None), rows[claim.id]["measured"]
         if found is None:
             continue
-        share = 0.03 if claim.id == "diabetes-500" else 0.002
+        share = 0.03 if claim.id == "diabetes-500" else 0.006
         off = 0.0006 + share * abs(float(measured))
         assert found[0] == pytest.approx(float(measured), abs=off), claim.id
         low, high = map(float, rows[claim.id]["95 % interval"].split(" to "))

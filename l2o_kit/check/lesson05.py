@@ -67,7 +67,7 @@ def _own_normalized(grads, beta):
     return torch.stack(inputs)
 
 
-def _broken(grads, *, correct=True, root=True, of_m=False, late=False):
+def _broken(grads, *, correct=True, root=True, of_m=False, late=False, kept=False):
     """The inputs with one mistake in them."""
     m = v = torch.zeros_like(grads[0])
     inputs = []
@@ -79,6 +79,7 @@ def _broken(grads, *, correct=True, root=True, of_m=False, late=False):
         bias = 1 - BETA**t if correct else 1.0
         size = (seen[1] / bias).sqrt() if root else seen[1] / bias
         inputs.append(torch.stack([seen[0] / bias, d]) / (size + EPSILON))
+        m, v = (m / bias, v / bias) if kept else (m, v)
     return torch.stack(inputs)
 
 
@@ -106,6 +107,8 @@ def normalized_inputs(answer):
         (_broken(grads, of_m=True), "v averages the squares of d, not those of m."),
         (_broken(grads, late=True), "You use the m and v of the step before. Update "
          "them first."),
+        (_broken(grads, kept=True), "The next step goes on from the divided m and v. "
+         "Keep the undivided ones for it."),
     ):  # fmt: skip
         if near(value, wrong, tolerance=1e-3):
             raise Wrong(why)

@@ -90,6 +90,28 @@ def poisoned(answer):
     """(labels [n], rate, generator) to labels of which a share is another class."""
     labels = torch.arange(EXAMPLES) % CLASSES
     generator = stream(0, "poison exercise")
+    _ask_shares(answer, labels, generator)
+    fresh, *twice = (
+        ask(answer, labels, 0.4, g)
+        for g in (generator, *(stream(0, "poison twice") for _ in range(2)))
+    )
+    if not torch.equal(*twice):
+        raise Wrong("The same generator gives other labels. Draw all you draw with it.")
+    if torch.equal(fresh, twice[0]):
+        raise Wrong("Each call spoils the same labels. Draw them with the generator.")
+    if torch.equal(fresh != labels, twice[0] != labels):
+        raise Wrong("Each call spoils the same examples. Draw which ones, too.")
+    spread = torch.bincount((fresh - labels)[fresh != labels] % CLASSES,
+                            minlength=CLASSES)[1:]  # fmt: skip
+    if int((spread > 0).sum()) < CLASSES - 1:
+        raise Wrong(
+            f"A wrong label is one of {int((spread > 0).sum())} other classes, not of "
+            "all nine. Draw the shift from 1 to 9."
+        )
+
+
+def _ask_shares(answer, labels, generator):
+    """Wrong unless just round(rate * n) labels are another class."""
     if not near(_changed(answer, labels, 0.0, generator), 0):
         raise Wrong("At rate 0 nothing may change.")
     found = _changed(answer, labels, 0.4, generator)
@@ -108,21 +130,13 @@ def poisoned(answer):
         )
     if found != 0.4:
         raise Wrong(f"At rate 0.4 a share of {found:.3f} is wrong, expected 0.4.")
-    fresh, *twice = (
-        ask(answer, labels, 0.4, g)
-        for g in (generator, *(stream(0, "poison twice") for _ in range(2)))
-    )
-    if not torch.equal(*twice):
-        raise Wrong("The same generator gives other labels. Draw all you draw with it.")
-    if torch.equal(fresh, twice[0]):
-        raise Wrong("Each call spoils the same labels. Draw them with the generator.")
-    spread = torch.bincount((fresh - labels)[fresh != labels] % CLASSES,
-                            minlength=CLASSES)[1:]  # fmt: skip
-    if int((spread > 0).sum()) < CLASSES - 1:
-        raise Wrong(
-            f"A wrong label is one of {int((spread > 0).sum())} other classes, not of "
-            "all nine. Draw the shift from 1 to 9."
-        )
+    for n in (EXAMPLES - 1, EXAMPLES - 2):  # where int, and ceil, differ from round
+        found = round(n * _changed(answer, labels[:n], 0.4, generator))
+        if found != round(0.4 * n):
+            raise Wrong(
+                f"At rate 0.4 yours spoils {found:,} of {n:,} labels, expected "
+                f"round({0.4 * n:.1f}) = {round(0.4 * n):,}."
+            )
 
 
 def _changed(answer, labels, rate, generator) -> float:

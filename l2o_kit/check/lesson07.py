@@ -66,7 +66,10 @@ def two_sources(answer):
             "not zero, and it belongs in the formula."
         )
     if near(value, right.flip(0)):
-        raise Wrong("Turned round: the source with the *other's* smaller error wins.")
+        raise Wrong(
+            "Turned round: the source with the smaller error gets the larger weight. "
+            "In lambda_0 it is the other's M[1, 1] that stands above the line."
+        )
     if not near(value.sum(), 1):
         raise Wrong(f"Your weights add up to {float(value.sum()):.3g}, not to 1.")
     if not near(value, right):
@@ -108,6 +111,11 @@ def read(answer):
     alpha = torch.tensor([0.0, 0.5, -0.5], requires_grad=True)
     right = _own_read(alpha, grads)
     value = _reads(answer, alpha, grads)
+    if _takes_log_0(value, right):
+        raise Wrong(
+            "Where the weighed sum d is 0 you take log 0, which is not finite. Keep "
+            "|d| from falling below e^-p before the logarithm."
+        )
     value = tensor_like(value, right, "log-magnitudes, then signs.")
     if near(value.detach(), right.detach().flip(0)):
         raise Wrong("The log-magnitudes come first, then the signs.")
@@ -135,6 +143,14 @@ def read(answer):
             f"The gradient of alpha is {_short(slope)}: part of it is lost on the way. "
             "Does softmax(alpha) pass a .detach()?"
         )
+
+
+def _takes_log_0(value, right) -> bool:
+    """Whether it is finite but for the coordinate without a gradient."""
+    if not isinstance(value, torch.Tensor) or value.shape != right.shape:
+        return False
+    finite = value.isfinite()
+    return bool(finite[:, :3].all() and not finite[:, 3].all())
 
 
 def _reads(answer, alpha, grads):

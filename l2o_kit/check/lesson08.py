@@ -73,7 +73,7 @@ def _own_batch_norm(X, gain, bias):
     return gain[:, None, None] * normal + bias[:, None, None]
 
 
-@exercise(_own_batch_norm, "nothing of it is remembered from one step to the next.")
+@exercise(_own_batch_norm, "each minibatch is measured by itself.")
 def batch_norm(answer):
     """(X [n, channels, h, w], gain [channels], bias [channels]) to X's shape."""
     X = torch.randn(3, 2, 4, 4, generator=stream(0, "batch norm")) * 2 + 1

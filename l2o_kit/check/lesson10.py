@@ -126,7 +126,7 @@ def _own_himmelblau(theta):
 @exercise(_own_himmelblau, "any function of a tensor is an optimizee.")
 def himmelblau(answer):
     """theta [2] to one number that autograd can differentiate."""
-    theta = torch.tensor([1.5, -0.5], requires_grad=True)
+    theta = torch.tensor([1.5, -1.0], requires_grad=True)
     value = ask(answer, theta)
     right = _own_himmelblau(theta.detach())
     x, y = theta.detach()
@@ -136,12 +136,14 @@ def himmelblau(answer):
          "x + y^2 - 7, squared."),
         (((x**2 + y - 11) + (x + y**2 - 7)) ** 2, "Square each bracket alone, then "
          "add."),
+        ((x + y**2 - 11) ** 2 + (x**2 + y - 7) ** 2, "The squares inside are "
+         "exchanged: x is squared beside the 11, y beside the 7."),
     ):  # fmt: skip
         if near(number(value), float(wrong)):
             raise Wrong(why)
     if not near(number(value), float(right)):
         raise Wrong(
-            f"At x = 1.5, y = -0.5 yours gives {number(value):.4f}, expected "
+            f"At x = 1.5, y = -1 yours gives {number(value):.4f}, expected "
             f"{float(right):.4f}."
         )
     if not isinstance(value, torch.Tensor) or not value.requires_grad:

@@ -17,7 +17,9 @@ class ArtRace(Standings):
     """At home, at four times the pixels, in styles never met."""
 
     title = "Neural art: who is ahead?"
-    strip = ({"place": "home"}, {"place": "large"}, {"place": "new"})
+    strip = tuple(
+        {"place": place, "rival": "Adam"} for place in ("home", "large", "new")
+    )
     learned, steps, slider = LEARNED, STEPS, "place"
     places = {  # noqa: RUF012
         "home": "64x64", "large": "128x128", "new": "new styles"

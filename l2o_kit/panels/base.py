@@ -262,7 +262,7 @@ class Panel:
 
     def strip_alt(self) -> str:
         """What the film-strip shows, in words."""
-        states = "; ".join(map(caption, self.strip))
+        states = "; ".join(caption(self.controls, state) for state in self.strip)
         return f"{self.title}: still pictures for {states}"
 
     def stored_strip(self) -> bytes | None:

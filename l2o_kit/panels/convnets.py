@@ -15,9 +15,9 @@ class ConvNets(Standings):
 
     title = "Convolutional networks: who is ahead?"
     strip = (
-        {"place": "all", "measure": "steps 1 to 100"},
-        {"place": "five", "measure": "steps 1 to 100"},
-        {"place": "two", "measure": "steps 91 to 100"},
+        {"place": "all", "measure": "steps 1 to 100", "rival": "NAG"},
+        {"place": "five", "measure": "steps 1 to 100", "rival": "NAG"},
+        {"place": "two", "measure": "steps 91 to 100", "rival": "RMSprop"},
     )
     learned, steps, slider = tuple(LEARNED), STEPS, "labels"
     places = {"all": "all ten", "five": "0 to 4", "two": "0 and 1"}  # noqa: RUF012

@@ -79,12 +79,12 @@ class Standings(Panel):
                             linewidth=2.4, label=name)[0]
             for name, line in zip(self.learned, LINES, strict=False)
         }  # fmt: skip
-        look = style("Adam", self.steps) | {"label": "the rival"}
-        (self.rival,) = left.plot(steps, steps, **look)
+        (self.rival,) = left.plot(steps, steps, **style("Adam", self.steps))
         left.set(xlim=(0, self.steps), xlabel="step t",
                  ylabel="training loss / that of step 0", **self.vertical)  # fmt: skip
         plain_ticks(left.yaxis, self.ticks)
-        left.legend(loc="best", frameon=False)
+        self.legend = left.legend(loc="upper right", frameon=False, fontsize=9,
+                                  labelspacing=0.2, borderpad=0)  # fmt: skip
         self.dots = {}
         for k, name in enumerate(self.names):
             colour = VERMILION if name in self.learned else GREY
@@ -94,17 +94,27 @@ class Standings(Panel):
         right.set_yticks([-k for k in range(len(self.names))], self.names)
         right.set(ylim=(-len(self.names) + 0.4, 0.6), xlim=(LOW, HIGH),
                   xlabel="loss / that of the best of six")  # fmt: skip
-        return figure, [*self.lines.values(), self.rival, *self.dots.values()]
+        moving = [*self.lines.values(), self.rival, self.legend]
+        return figure, [*moving, *self.dots.values()]
 
     def draw(self, result):
         """Curves relative to the first loss; rules relative to the best rival."""
         for name, line in self.lines.items():
             line.set_ydata(result["losses"][name])
         self.rival.set_ydata(result["losses"][result["rival"]])
+        self._name_rival(result["rival"])
         base = result["bands"][result["best"]][0]
         for k, name in enumerate(self.names):
             mean, low, high = np.clip(result["bands"][name] / base, LOW, HIGH)
             self.dots[name].set_data([low, mean, high], [-k] * 3)
+
+    def _name_rival(self, name: str):
+        """The rival's own look and name, in the picture and in the legend."""
+        look = style(name, self.steps)
+        for line in (self.rival, self.legend.legend_handles[-1]):
+            line.set(color=look["color"], linestyle=look["linestyle"],
+                     marker=look["marker"])  # fmt: skip
+        self.legend.get_texts()[-1].set_text(name)
 
     def describe(self, result):
         """The learned ones against the best of the six."""

@@ -25,7 +25,7 @@ def film_strip(kind: type[Panel]) -> bytes:
         for name, value in state.items():
             panel.controls[name].value = value
         settle(panel)
-        frames.append(_captioned(panel.picture, caption(state)))
+        frames.append(_captioned(panel.picture, caption(panel.controls, state)))
     sheet = Image.fromarray(np.concatenate(frames)).quantize(64)
     buffer = io.BytesIO()
     sheet.save(buffer, format="png", optimize=True)

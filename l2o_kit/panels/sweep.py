@@ -32,10 +32,15 @@ def ends(control) -> tuple:
     if hasattr(control, "min"):
         return control.min, control.max
     if hasattr(control, "options"):
-        values = [option[1] if isinstance(option, tuple) else option
-                  for option in control.options]  # fmt: skip
+        values = [value for _, value in _choices(control)]
         return values[0], values[-1]
     return False, True
+
+
+def _choices(control) -> list[tuple]:
+    """(label, value) of every option that a control has."""
+    return [option if isinstance(option, tuple) else (str(option), option)
+            for option in getattr(control, "options", ())]  # fmt: skip
 
 
 def settle(panel):
@@ -82,6 +87,19 @@ def _short(value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def caption(state: dict) -> str:
-    """A state in words: name value, name value."""
-    return ", ".join(f"{name} {_short(value)}" for name, value in state.items())
+def caption(controls: dict, state: dict) -> str:
+    """A state as the page says it: "pixels: 64 x 64 · step t: 8"."""
+    return " · ".join(_said(controls[name], value) for name, value in state.items())
+
+
+def _said(control, value) -> str:
+    """The words before a control, and what it shows at a value."""
+    shown = {choice: label for label, choice in _choices(control)}
+    if isinstance(control, widgets.FloatLogSlider):
+        words = format(value, control.readout_format)
+    elif isinstance(control, widgets.Checkbox):
+        words = "on" if value else "off"
+    else:
+        words = shown.get(value, _short(value))
+    between = " " if ":" in control.description else ": "
+    return f"{control.description}{between}{words}"
