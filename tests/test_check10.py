@@ -61,6 +61,7 @@ WRONG = [
     ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2, "Add the second"),
     ("himmelblau", lambda t: hill(t, (1, 1)) ** 2, "each bracket alone"),
     ("himmelblau", lambda t: hill(t, (2, 1)), "yours gives"),
+    ("himmelblau", lambda t: hill(t.flip(0)), "squares inside are exchanged"),
     ("himmelblau", lambda t: hill(t).item(), "autograd cannot see"),
     ("himmelblau", lambda t: hill(t.detach()), "autograd cannot see"),
     ("himmelblau", lambda t: t, "return one number"),

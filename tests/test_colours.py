@@ -118,6 +118,15 @@ def comparison():
     return plots.loss_curves({name: k + fall for k, name in enumerate(plots.STYLES)})
 
 
+def test_an_axis_of_less_than_a_decade_has_plain_numbers():
+    losses = np.geomspace(2.3, 1.75, 21)[:, None] * np.ones(4)
+    (ax,) = plots.loss_curves({"Adam": losses}).axes
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1.8", "2", "2.2"]
+    assert ax.get_yscale() == "log" and not len(ax.get_yticks(minor=True))
+    (ax,) = plots.loss_curves({"Adam": losses**9}).axes
+    assert all("10^" in tick.get_text() for tick in ax.get_yticklabels())
+
+
 def log():
     return Log(
         unroll=5, meta_losses=[4.0, 3.0, 2.0], starts=[0, 0, 0], seconds=[1.0] * 3

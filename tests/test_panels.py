@@ -14,18 +14,21 @@ from l2o_kit.baselines import RULES
 from l2o_kit.evaluate import optimize
 from l2o_kit.panels import (
     ALL,
+    ArtRace,
+    CostMeter,
     FreshRace,
     Guess,
     Laboratory,
     Landscape,
     Panel,
+    Paths,
     Race,
     RunPanel,
     Unrolled,
 )
 from l2o_kit.panels.slow import Job, Stopped
 from l2o_kit.panels.strips import film_strip
-from l2o_kit.panels.sweep import ends
+from l2o_kit.panels.sweep import caption, ends
 from l2o_kit.panels.unrolled import STEPS, WEIGHTS
 from l2o_kit.plots import new_figure
 from l2o_kit.store import RACE_RATES, noisy_digits, race_rival, stored
@@ -354,6 +357,33 @@ def test_stored_film_strips_are_what_the_panels_draw(kind):
     )
     assert old.shape == new.shape
     assert (np.abs(old - new).max(2) > 64).mean() < 0.01
+
+
+def test_a_caption_says_what_stands_at_the_controls():
+    controls = {
+        "k": widgets.SelectionSlider(options=[("1,930", 0), ("994,570", 3)],
+                                     description="parameters"),
+        "plain": widgets.ToggleButtons(options=["a", "b"], description="source 0: is"),
+        "rate": widgets.FloatLogSlider(10**-2.5, readout_format=".2g",
+                                       description="rate"),
+        "size": widgets.FloatSlider(10.0, description="p"),
+        "cure": widgets.Checkbox(description="cured"),
+    }  # fmt: skip
+    state = {"k": 3, "plain": "b", "rate": 10**-2.5, "size": 10.0, "cure": True}
+    said = caption(controls, state)
+    assert said == (
+        "parameters: 994,570 · source 0: is b · rate: 0.0032 · p: 10 · cured: on"
+    )
+    assert caption(controls, {"k": 0, "cure": False}) == (
+        "parameters: 1,930 · cured: off"
+    )
+
+
+def test_film_strips_are_told_in_the_words_of_the_page():
+    told = {kind.__name__: kind().strip_alt() for kind in (CostMeter, Paths, ArtRace)}
+    assert "parameters: 994,570 · minibatch: 8,192" in told["CostMeter"]
+    assert "sources: 3 to 0.5, judged on source 0" in told["Paths"]
+    assert "still pictures for place: 64x64 · rival, left: Adam; " in told["ArtRace"]
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -121,6 +121,23 @@ def test_curves_are_the_stored_ones_over_the_first_loss():
     assert f"{name} has {losses[NAMES.index(name), 1:].mean():.3f}." in panel.text
 
 
+def test_the_legend_names_the_rival_that_is_drawn():
+    panel = ArtRace()
+    pictures = set()
+    for name in RULES:
+        set_to(panel, rival=name)
+        texts = [text.get_text() for text in panel.legend.get_texts()]
+        assert texts == ["learned", "before", name]
+        look = plots.style(name)
+        for line in (panel.rival, panel.legend.legend_handles[-1]):
+            assert line.get_color() == look["color"]
+            assert line.get_linestyle() == look["linestyle"]
+            assert line.get_marker() == look["marker"]
+        assert panel.legend in panel.moving
+        pictures.add(panel.picture)
+    assert len(pictures) == len(RULES)
+
+
 def test_larger_pictures_are_answered_by_what_is_stored():
     ratios = []
     for place in ("home", "large"):

@@ -16,12 +16,15 @@ SLOW = ("test_claims", "test_resume", "test_every_setting", "test_distributed",
 SHORT = ("l2o", KIT, "panels", "check", "claims")  # what modules are called by
 
 
-def importers(root: Path, file: str) -> list[list[str]]:
-    """Groups of files to run, in order, for a changed ``file`` (both relative)."""
+def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
+    """Groups of files to run, in order, for a changed ``file`` (both relative).
+
+    With each group, whether it imports the file itself, not through another.
+    """
     tests = [p for p in sorted((root / "tests").glob("test_*.py"))]
     if file.endswith(".ipynb"):
         readers = [p for p in tests if "notebooks" in p.read_text()]
-        return [[_relative(root, p) for p in readers], [file]]
+        return [([_relative(root, p) for p in readers], True), ([file], True)]
     changed = _dotted(Path(file).relative_to(KIT))
     modules = {_dotted(p.relative_to(root / KIT)): p for p in _modules(root)}
     near = {changed}
@@ -33,8 +36,9 @@ def importers(root: Path, file: str) -> list[list[str]]:
                                   p.stem in SLOW))  # fmt: skip
     lessons = [p for p in sorted((root / "notebooks").glob("*.ipynb"))
                if _names(root, p) & near]  # fmt: skip
-    groups = (first, second, lessons)
-    return [[_relative(root, p) for p in group] for group in groups if group]
+    groups = ((first, True), (second, False), (lessons, True))
+    return [([_relative(root, p) for p in group], near)
+            for group, near in groups if group]  # fmt: skip
 
 
 @functools.cache
