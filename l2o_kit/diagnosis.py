@@ -83,6 +83,7 @@ class Diagnosis:
         norms = self.positions.tolist()
         ax.plot(range(1, len(norms) + 1), norms, color=VERMILION, marker="o")
         ax.set(xlabel="step s of the unroll", ylabel="|dL_s / dphi|")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         if bool((self.positions > 0).any()):
             ax.set_yscale("log")
         return figure
@@ -210,6 +211,11 @@ def _shares(engine: Engine | Grouped) -> tuple[float, float]:
     return float(dead.all(0).double().mean()), float(shut.double().mean())
 
 
+def _short(number, digits: int = 2) -> str:
+    """So many digits: 0.0036, 160, 2,000; only very large or small ones as 1e-05."""
+    return f"{float(f'{number:.{digits}g}'):,g}"
+
+
 def _positions(norms) -> Finding:
     name, U = "meta-gradient by position", len(norms)
     bad = int((~norms.isfinite()).sum())
@@ -221,8 +227,9 @@ def _positions(norms) -> Finding:
         return Finding(name, f"zero at all {U} steps of the unroll.", False, GATES)
     factor, explodes = float(high / low), top > bottom
     measured = (
-        f"{high:.2g} at step {top + 1} of the unroll's {U}, {low:.2g} at step "
-        f"{bottom + 1}: it {'grows' if explodes else 'falls'} {factor:.3g} times."
+        f"{_short(high)} at step {top + 1} of the unroll's {U}, {_short(low)} at step "
+        f"{bottom + 1}: it {'grows' if explodes else 'falls'} {_short(factor, 3)} "
+        "times."
     )
     return Finding(name, measured, factor <= 1000, EXPLODES if explodes else VANISHES)
 
@@ -236,7 +243,7 @@ def _share(name, share, what, cure) -> Finding:
 def _size(size) -> Finding:
     if size is None:
         return Finding("step size", "not measured: theta_0 is zero.", None)
-    measured = f"the median of |g_t| / |theta_0| is {size:.2g}."
+    measured = f"the median of |g_t| / |theta_0| is {_short(size)}."
     cure = "a larger output_scale." if size < 1e-5 else EXPLODES
     return Finding("step size", measured, 1e-5 <= size <= 1, cure)
 
@@ -264,8 +271,8 @@ def _rival(optimizer, optimizee, steps) -> Finding:
         return Finding(name, measured, False, EXPLODES)
     ratio, low, high = paired_ratio(ours, theirs)
     measured = (
-        f"{ratio:.2g} times [{low:.2g}, {high:.2g}] its mean loss over {steps} steps; "
-        f"its best constant rate is {sgd.lr:.2g}."
+        f"{_short(ratio)} times [{_short(low)}, {_short(high)}] its mean loss over "
+        f"{steps} steps; its best constant rate is {_short(sgd.lr)}."
     )
     return Finding(name, measured, high < 1, RIVAL)
 
@@ -278,7 +285,7 @@ def _norms(norms, clip) -> Finding:
     middle, most, largest = norms.quantile(norms.new_tensor([0.5, 0.99, 1])).tolist()
     clipped = f"{(norms > (clip or math.inf)).double().mean():.0%}"
     measured = (
-        f"the median is {middle:.2g}, one in a hundred above {most:.2g}, the largest "
-        f"{largest:.2g}; {clipped} were clipped."
+        f"the median is {_short(middle)}, one in a hundred above {_short(most)}, the "
+        f"largest {_short(largest)}; {clipped} were clipped."
     )
     return Finding(name, measured, most <= 1000 * middle, NORMS)

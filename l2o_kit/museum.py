@@ -68,7 +68,7 @@ EXHIBITS = {
         ADAM_LIKE, shipped=("digits", "digits_robust"),
     ),
     "ten times the horizon": Exhibit(
-        "Trained for 100 steps, it stops to improve, or rises, long before 1,000.",
+        "Trained for 100 steps, it stops improving, or rises, long before 1,000.",
         "It never saw how small gradients are after step 100, nor had to settle.",
         Quadratic, Quadratic, "horizons of 20 to 400",
         Change(training={"horizon": (20, 400)}), steps=1000,

@@ -42,7 +42,7 @@ class Letters:
 
     def __init__(self, panel):
         self.panel = panel
-        self.moving = {id(text) for text in panel.moving if isinstance(text, Text)}
+        self.moving = {id(t) for part in panel.moving for t in part.findobj(Text)}
 
     def lay_out(self, large: bool):
         """Turn to the letters of a page or of a projector; the panel lays it out."""

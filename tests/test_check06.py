@@ -108,7 +108,7 @@ WRONG = [
     ("read", partial(read_by_hand, clamp=False), "log 0"),
     ("read", lambda a, g: read_by_hand(a, g) + softmax_by_hand(a, g).abs().log(),
      "from falling below e^-p"),
-    ("read", lambda a, g: read_by_hand(a, g) / 0, "is not finite"),
+    ("read", lambda a, g: read_by_hand(a, g) / 0, "Do you divide by a gradient"),
     ("read", partial(read_by_hand, flip=True), "come first"),
     ("read", lambda a, g: log_sign(g.mean(0, keepdim=True)), "plain average"),
     ("read", lambda a, g: a[:2, None] * g[:2], "Yours begins with"),

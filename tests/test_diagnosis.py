@@ -294,13 +294,21 @@ def test_against_sgd_at_its_best_rate(monkeypatch):
         assert found(log)["against SGD"].ok == ok
 
 
+def test_a_rate_of_three_digits_is_written_out():
+    """|W theta - y|^2 times 1e-4: SGD's best rate is some 1e4 times as large."""
+    log = train(LSTMOptimizer(2, 1), Scaled(Quadratic(3), 1e-4))
+    measured = found(log)["against SGD"].measured
+    assert "e+" not in measured
+    assert float(re.search(r"rate is ([\d,]+)\.", measured)[1].replace(",", "")) > 99
+
+
 def test_norms_of_the_training():
     log = train(LSTMOptimizer(2, 1), Quadratic(2), horizon=4, unroll=2, clip=5.0)
     log.norms = [1.0] * 190 + [2000.0] * 10
     norms = found(log)["norms in training"]
-    assert not norms.ok and "largest 2e+03; 5% were clipped" in norms.measured
+    assert not norms.ok and "largest 2,000; 5% were clipped" in norms.measured
     log.trained[2]["clip"] = None
-    assert "2e+03; 0% were clipped" in found(log)["norms in training"].measured
+    assert "2,000; 0% were clipped" in found(log)["norms in training"].measured
     log.norms = [1.0] * 999 + [2000.0]  # one steep problem is no jump
     assert found(log)["norms in training"].ok
     log.norms = [1.0]
@@ -369,6 +377,8 @@ def test_what_is_shown(diagnosis):
     (ax,) = diagnosis.figure().axes
     assert ax.get_yscale() == "log" and ax.get_xlabel() and ax.get_ylabel()
     assert np.array_equal(ax.lines[0].get_ydata(), diagnosis.positions.tolist())
+    (twenty,) = Diagnosis(diagnosis.findings, torch.ones(20)).figure().axes
+    assert all(tick == int(tick) for tick in twenty.get_xticks())  # a step is whole
     sick = Finding("inputs", "50 % & more < all.", False, "a larger p.")
     assert repr(sick) == "LOOK inputs: 50 % & more < all. Try: a larger p."
     findings = [diagnosis.findings[0], sick, *diagnosis.findings[2:]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_kit import elsewhere
+from l2o_kit import elsewhere, panels
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
 from l2o_kit.optimizees import Quadratic
@@ -186,6 +186,16 @@ def test_learn_returns_what_is_plotted(live):
     nag = optimize(rivals("quadratic")["NAG"], Quadratic(), batch=100, purpose="watch")
     ratio = curves.losses[1:].mean() / nag.losses[1:].mean()
     assert live.ratio.get_ydata()[-1] == pytest.approx(min(ratio.item(), 30), rel=1e-4)
+
+
+def test_the_first_dot_is_what_the_question_asks(live):
+    """Before the first meta-step, at 0 % of the budget."""
+    live.learn()
+    times, ratios = live.ratio.get_data()
+    assert times[0] == 0 and times[1] > 0
+    question = panels.questions.untrained_question()
+    assert ratios[0] == pytest.approx(question.measured(), rel=1e-6)
+    assert ratios[1] < 0.95 * ratios[0]
 
 
 def test_the_same_seed_learns_the_same_and_another_another(live):

@@ -12,6 +12,7 @@ from l2o_kit.networks import HORIZONS, NAMES, PLACES, POINTS, last_tenth, rules
 from l2o_kit.panels import BreakEven, Networks, WarmStart, minute, networks
 from l2o_kit.panels.breakeven import break_even, costs, pays_question, totals
 from l2o_kit.panels.networks import overfit_question, score
+from l2o_kit.panels.questions import warm_question
 from l2o_kit.problems import PROBLEMS
 from l2o_kit.recipes import RECIPES
 from l2o_kit.store import rivals, stored
@@ -129,6 +130,20 @@ def test_the_star_is_where_the_two_lines_cross():
     assert pays_question().measured() in pays_question().options
 
 
+def test_milliseconds_are_written_out():
+    panel = set_to(BreakEven(), gradient=10.0)
+    assert "With 10,000 ms a gradient" in panel.text
+    assert panel.table[1][0][1] == "10,000"
+    assert "With 31.6 ms a" in set_to(panel, gradient=10**-1.5).text
+
+
+def test_the_name_of_the_dashed_line_stands_below_all_curves():
+    panel = WarmStart()
+    axes = panel.figure.axes[0]
+    (name,) = [text for text in axes.texts if "dashed" in text.get_text()]
+    assert panel.low < name.get_position()[1] < 1.1 * panel.low
+
+
 def test_a_warm_start_trains_a_copy_of_what_is_shipped(monkeypatch):
     seen = {}
 
@@ -144,6 +159,9 @@ def test_a_warm_start_trains_a_copy_of_what_is_shipped(monkeypatch):
     assert seen["second_derivatives"] and seen["unroll"] == 20
     assert torch.equal(seen["phi"], load("digits_robust").lstm.w_out)
     assert not torch.equal(mine.lstm.w_out, seen["phi"])
+    first = warm_question().measured()
+    assert panel.ratio.get_data()[0][0] == 0
+    assert panel.ratio.get_data()[1][0] == pytest.approx(first, rel=1e-6)
     assert mine.output_scale == RECIPES["diabetes"].config["output_scale"]
     set_to(panel, start="random", second=False)
     panel.run()

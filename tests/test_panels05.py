@@ -109,6 +109,18 @@ def test_far_beyond_the_horizon_begins_as_a_run_does():
         assert shown == pytest.approx(expected, rel=0.05), name
 
 
+@pytest.mark.parametrize("steps", [500, 1000, 5000])
+def test_the_sentence_and_the_table_name_the_same_losses(steps):
+    panel = set_to(Horizon(), steps=steps)
+    header, rows = panel.table
+    assert header[-1] == f"{steps:,}"
+    for name, *losses in rows:
+        assert losses[-1] in panel.text, name
+    longest = set_to(Horizon(), steps=10_000).table
+    place = longest[0].index(f"{steps:,}")
+    assert [row[place] for row in longest[1]] == [row[-1] for row in rows]
+
+
 def test_marks_and_parts_are_means_over_steps():
     losses = np.arange(horizons.LONGEST + 1.0)[:, None].repeat(3, 1)
     thinned = horizons.thinned(losses)
@@ -151,6 +163,11 @@ def test_the_museum_shows_what_a_training_gives():
     set_to(panel, seed=4).run()
     panel.wait(60)
     assert panel.lines[False].get_ydata().min() > 10  # another seed: out of sight
+
+
+def test_percentages_are_written_out():
+    shown = [cell for row in Museum().numbers(None)[1] for cell in row[1:]]
+    assert "120 %" in shown and "0.022 %" in shown and "e+" not in str(shown)
 
 
 def test_a_random_entry_of_the_ablation_table():

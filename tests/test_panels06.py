@@ -182,6 +182,14 @@ def test_the_cloud_is_as_wide_as_its_noise():
     assert mixed < widths[1] * 1.3
 
 
+def test_the_arrow_lies_above_the_clouds_and_the_axis_has_its_decades():
+    panel = Noisy()
+    order = [panel.moving.index(artist) for artist in (panel.mixed, panel.arrow)]
+    assert order == sorted(order)
+    ticks = panel.figure.axes[2].get_xticks().tolist()
+    assert ticks == [0.01, 0.1, 1, 10, 100]
+
+
 def test_pictures_are_turned_and_labels_poisoned():
     panel = set_to(Rotated(), source_0=180, source_1=0, source_2=90)
     image = np.asarray(panel.image.get_array())

@@ -155,7 +155,7 @@ class BreakEven(Panel):
         )  # fmt: skip
         return (
             f"{result['place']}: the learned optimizer reaches {c['goal']:.3g} in "
-            f"{c['T']} steps; {reach}. With {result['gradient'] * 1000:.3g} ms a "
+            f"{c['T']} steps; {reach}. With {_ms(result['gradient'])} ms a "
             f"gradient and {result['tuning']} runs to tune the rival for each network, "
             f"meta-training {pays}."
         )
@@ -164,14 +164,19 @@ class BreakEven(Panel):
         """Milliseconds of a step, and steps."""
         c, g = result["costs"], result["gradient"]
         rows = [
-            ["learned", f"{1e3 * (g + c['learned']):.3g}", f"{c['T']}"],
+            ["learned", _ms(g + c["learned"]), f"{c['T']}"],
             [
                 c["rival"],
-                f"{1e3 * (g + c['other']):.3g}",
+                _ms(g + c["other"]),
                 f"{c['needs']:.0f}",
             ],
         ]
         return ["rule", "ms a step", "steps to the same loss"], rows
+
+
+def _ms(seconds: float) -> str:
+    """Milliseconds with three digits: 0.1, 31.6, 10,000."""
+    return f"{float(f'{1e3 * seconds:.3g}'):,g}"
 
 
 NEVER, SOON, LATE = "Never", "Below 1,000", "1,000 or more"

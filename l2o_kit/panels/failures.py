@@ -155,7 +155,8 @@ def _thin(curve: np.ndarray) -> np.ndarray:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 100 else "it explodes"
+    """Two digits, as in 0.022 % and 120 %."""
+    return f"{float(f'{100 * share:.2g}'):,g} %" if share < 100 else "it explodes"
 
 
 def cheap_question() -> Guess:

@@ -27,7 +27,7 @@ RULES = {
     "alone": "source 0 alone",
     "adam": "Adam, average",
 }
-TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+TICKS = (0.01, 0.1, 1, 10, 100)
 
 
 class Spoilt(Panel):
@@ -91,10 +91,7 @@ class Spoilt(Panel):
                   xlabel="clean loss\nnear step 100")  # fmt: skip
         right.set_yticks([-j for j in range(len(RULES))], RULES.values())
         right.set_title("what it gains\n(left is better)", fontsize=10)
-        step = 4 if self.high > 100 else 2  # so that the ticks have room
-        plain_ticks(
-            right.xaxis, [t for t in TICKS[::step] if self.low <= t <= self.high]
-        )
+        plain_ticks(right.xaxis, [t for t in TICKS if self.low <= t <= self.high])
         return figure, [*moving, *self.bars.moving, *self.spans, *self.dots]
 
     def make_left(self, ax) -> list:

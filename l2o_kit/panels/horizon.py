@@ -37,7 +37,7 @@ class Horizon(Panel):
 
     def compute(self, state):
         """name -> curve [3, mark] up to the chosen step."""
-        count = int(np.searchsorted(MARKS, state["steps"], "right"))
+        count = 1 + int(np.abs(MARKS - state["steps"]).argmin())
         return {**state, "marks": MARKS[:count], "lr": float(_stored()["lr"]),
                 "curves": {n: c[:, :count] for n, c in curves().items()}}  # fmt: skip
 

@@ -43,7 +43,7 @@ def rival_buttons() -> widgets.ToggleButtons:
 
 def size(loss: float) -> str:
     """A loss in words and digits: what is off the chart says so."""
-    return f"{loss:.3g}" if loss < 1e4 else "out of sight (it diverges)"
+    return f"{float(f'{loss:.3g}'):,g}" if loss < 1e4 else "out of sight (it diverges)"
 
 
 class Curves:

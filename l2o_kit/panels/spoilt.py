@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from matplotlib.patheffects import withStroke
 
 from l2o_kit import data
 from l2o_kit.cooperation import KINDS, settings
@@ -40,18 +41,18 @@ class Noisy(Spoilt):
         ]  # fmt: skip
         self.mixed = ax.plot([0], [0], linestyle="", marker="*", color=BLACK,
                              markersize=6, label="weighed sum")[0]  # fmt: skip
-        ax.annotate(
-            "",
-            self.clean,
-            (0, 0),
-            arrowprops={"arrowstyle": "-|>", "color": BLACK, "linewidth": 2},
-        )
+        self.arrow = ax.annotate("", self.clean, (0, 0), arrowprops={
+            "arrowstyle": "-|>", "color": BLACK, "linewidth": 2, "shrinkB": 0,
+            "mutation_scale": 18,
+        })  # fmt: skip
+        edge = [withStroke(linewidth=5, foreground="white")]
+        self.arrow.arrow_patch.set_path_effects(edge)
         ax.set(xlim=(-15, 25), ylim=(-15, 32), xlabel="coordinate 0",
                ylabel="coordinate 1")  # fmt: skip
         ax.legend(loc="upper left", frameon=False, fontsize=8, ncols=2, handlelength=1,
                   handletextpad=0.2, columnspacing=0.3)  # fmt: skip
         ax.set_title("gradients\narrow: the clean one", fontsize=10)
-        return [*self.clouds, self.mixed]
+        return [*self.clouds, self.mixed, self.arrow]  # the arrow above all
 
     def draw_left(self, result):
         """Each cloud's size is its noise; the sum uses what was learned anew."""

@@ -67,7 +67,7 @@ PANELS = (
         "float(part) / (sum(parts) or 1)", "float(part) / 100",
         "shares are read as per cent and need not add up to 1"),
     Bug("horizon-one-mark", "l2o_kit/panels/horizon.py",
-        'state["steps"], "right")', 'state["steps"], "left")',
+        'count = 1 + int(np.abs(MARKS', 'count = int(np.abs(MARKS',
         "the curve ends one mark before the step that the slider says"),
     Bug("laboratory-mean-axis", "l2o_kit/panels/laboratory.py",
         "samples.view(GROUPS, BATCH).mean(1)", "samples.view(GROUPS, BATCH).mean(0)",
