@@ -49,7 +49,7 @@ class Landscape(Panel):
     def make_controls(self):
         """A rule, its two numbers, and what the landscape is like."""
         rule = widgets.ToggleButtons(
-            options=list(HAND_MADE), value="SGD", description="rule"
+            options=list(HAND_MADE), value="Momentum", description="rule"
         )
         log = {"base": 10, "readout_format": ".3g", "continuous_update": False}
         return {
