@@ -37,12 +37,12 @@ def test_bars_are_shares_whatever_their_sum():
     box, told = asked(BARS)
     for bar, value in zip(box.bars, (80, 0, 20), strict=True):
         bar.value = value
-    assert "a 0.80, b 0.00, c 0.20" in box.hint.value
+    assert "a gets 0.80, b gets 0.00, c gets 0.20" in box.hint.value
     assert 'aria-live="polite"' in box.hint.value
     box.go.click()
     assert told == [(0.8, 0.0, 0.2)]
     box.bars[0].value = 20
-    assert "a 0.50, b 0.00, c 0.50" in box.hint.value
+    assert "a gets 0.50, b gets 0.00, c gets 0.50" in box.hint.value
     assert shares((0, 0)) == (0.0, 0.0) and sum(shares((1, 2, 4))) == pytest.approx(1)
 
 

@@ -139,7 +139,7 @@ def test_projector_mode_has_the_same_size_and_larger_letters():
     large = pixels(panel)
     assert small.shape == large.shape and not np.array_equal(small, large)
     assert (large < 128).sum() > 1.2 * (small < 128).sum()
-    assert panel._sentence.style.font_size == "130%"
+    assert "l2o-projector" in panel.box._dom_classes
     panel.projector.value = False
     assert np.array_equal(small, pixels(panel))
 

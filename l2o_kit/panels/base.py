@@ -31,11 +31,15 @@ from l2o_kit.plots import encode, html_table, img
 from l2o_kit.store import stored
 
 ALARM = "color:#B00020;background:#FFFFFF"  # on a dark page, too
-# ipywidgets cuts what a slider stands at; here it is shown whole
-WHOLE = (
-    "<style>.l2o-panel.l2o-panel .widget-readout"
-    "{max-width: none; flex-shrink: 0; white-space: nowrap}</style>"
-)
+# ipywidgets cuts what a slider stands at; here it is shown whole. And a table's cells
+# need room between them, a projector large letters in questions and controls, too.
+LOOK = """<style>
+.l2o-panel.l2o-panel .widget-readout {max-width: none; flex-shrink: 0;
+    white-space: nowrap}
+.l2o-panel th, .l2o-panel td {padding: 0 0.5em}
+.l2o-projector :is(.widget-html-content, .widget-label, .widget-label-basic, label,
+    button, .widget-readout) {font-size: 130%}
+</style>"""
 PROJECTOR = 1.45  # how much larger letters and lines are on a projector
 
 
@@ -167,7 +171,7 @@ class Panel:
         self.box.add_class("l2o-panel")
 
     def _arrange(self):
-        heading = widgets.HTML(f"{WHOLE}<b>{self.title}</b>")
+        heading = widgets.HTML(f"{LOOK}<b>{self.title}</b>")
         if self.locked:
             self.question = GuessBox(self.guess, self.unlock)
             self.box.children = [heading, self.question]
@@ -231,9 +235,8 @@ class Panel:
         self.figure.set_layout_engine("none")
         self._canvas.draw()
         self._background = self._canvas.copy_from_bbox(self.figure.bbox)
-        large = "130%" if self.projector.value else "100%"
-        for part in (self._sentence, self._table, self._answer):
-            part.style.font_size = large
+        change = self.box.add_class if self.projector.value else self.box.remove_class
+        change("l2o-projector")
 
     @contextmanager
     def _errors_shown(self, keep: bool = False):

@@ -109,11 +109,15 @@ class GuessBox(widgets.VBox):
             return widgets.FloatText(
                 value=None,
                 description="Your guess",
-                layout=widgets.Layout(width="14em"),
+                style={"description_width": "initial"},
+                layout=widgets.Layout(width="16em"),
             )
         self.bars = tuple(
-            widgets.IntSlider(50, 0, 100, description=name) for name in self.guess.bars
-        )
+            widgets.IntSlider(50, 0, 100, description=name,
+                              style={"description_width": "9em"},
+                              layout=widgets.Layout(width="min(34em, 98%)"))
+            for name in self.guess.bars
+        )  # fmt: skip
         for bar in self.bars:
             bar.observe(self._say_shares, names="value")
         self._say_shares()
@@ -125,7 +129,7 @@ class GuessBox(widgets.VBox):
     def _say_shares(self, _=None):
         """The bars as shares, in words: only their ratios matter."""
         said = ", ".join(
-            f"{html.escape(name)} {share:.2f}"
+            f"{html.escape(name)} gets {share:.2f}"
             for name, share in zip(self.guess.bars, self._shares(), strict=True)
         )
         self.hint.value = f'<div aria-live="polite">Your shares: {said}.</div>'

@@ -226,7 +226,7 @@ def law_question() -> Guess:
         truth=lambda: inverse_variance(amounts),
         because="So says a law of statistics. Your bars are in the panel. Press Run: "
         "is this what is learned?",
-        bars=tuple(f"source {k}: {amount:g}" for k, amount in enumerate(amounts)),
+        bars=tuple(f"noise {amount:g}" for amount in amounts),
     )
 
 
@@ -245,5 +245,5 @@ def angles_question() -> Guess:
         truth=truth,
         because="So ended ten trainings of a hundred meta-steps, in the mean, with the "
         "same angles in another order. Your bars are in the panel. Press Run.",
-        bars=tuple(f"source {k}: {angle}°" for k, angle in enumerate(angles)),
+        bars=tuple(f"turned by {angle}°" for angle in angles),
     )
