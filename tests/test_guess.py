@@ -115,7 +115,7 @@ def test_the_angles_are_those_of_the_panel_and_add_up_to_one():
     paths = panels.Paths()
     paths.controls["sources"].value = "rotation_last"
     told = dict(re.findall(r"(\d+)° has ([\d.]+)", paths.text))
-    names = [name.split(": ")[1].removesuffix("°") for name in guess.bars]
+    names = [name.removeprefix("turned by ").removesuffix("°") for name in guess.bars]
     assert [f"{share:.3f}" for share in truth] == [told[name] for name in names]
 
 
