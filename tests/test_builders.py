@@ -5,10 +5,11 @@ from functools import partial
 import pytest
 import torch
 
+from l2o_kit import experiments, problems
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.convolutions import TwoRates
 from l2o_kit.cooperation import STEP, tuned_adam
-from l2o_kit.evaluate import optimize
+from l2o_kit.evaluate import Curves, optimize
 from l2o_kit.groups import shapes
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.problems import conv
@@ -55,3 +56,21 @@ def test_the_rival_of_cooperation_is_at_its_best_rate(power):
 
     assert best != near
     assert end(best) < min(end(best / STEP), end(best * STEP))
+
+
+def test_what_an_experiment_keeps_is_the_loss_of_ten_steps_over_the_first(monkeypatch):
+    """Of losses 1, 2, 3 ...: after 100 steps the mean of 92 to 101."""
+
+    def counted(rule, problem, steps, batch, seed):
+        losses = torch.arange(1.0, steps + 2)[:, None].expand(-1, batch)
+        return Curves(losses, torch.zeros(batch, 1), torch.zeros(batch).bool())
+
+    monkeypatch.setattr(experiments, "optimize", counted)
+    monkeypatch.setattr(experiments, "meta_train", lambda *words, **more: None)
+    kept = experiments.outcome(*experiments.SETTINGS[0], seed=0)
+    assert kept.tolist() == [96.5, 496.5, 996.5]
+
+
+def test_art_is_tuned_on_contents_that_it_was_not_trained_on():
+    trained, tuned = problems.neural_art_training(), problems.neural_art()
+    assert (trained.content, tuned.content) == ("train", "validation")

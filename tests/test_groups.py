@@ -8,12 +8,14 @@ from torch import nn
 
 from l2o_kit import data
 from l2o_kit.checkpoint import CheckpointError, load, save
+from l2o_kit.concurrent import Concurrent
 from l2o_kit.diagnosis import diagnose
 from l2o_kit.engine import FirstOrder
 from l2o_kit.evaluate import optimize
 from l2o_kit.groups import CONV_AND_FC, GroupedOptimizer, assign, shapes
 from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
 from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.sources import PixelNoise
 from l2o_kit.trainer import Trainer, meta_train
 from l2o_kit.variations import RandomScaling
 from tests.test_engine import assert_close
@@ -83,6 +85,18 @@ def test_the_meta_gradient_equals_autograds(preprocess, limits):
     for _ in range(4):  # the fourth window begins another roll-out
         meta_loss, expected = trainer.meta_gradient(), oracle.meta_gradient()
     assert meta_loss == pytest.approx(expected, rel=1e-10)
+    assert_close(ours, theirs, 1e-9)
+
+
+@pytest.mark.parametrize("target", ["source0", "clean"])
+def test_groups_of_two_sources_learn_from_the_loss_that_counts(target):
+    ours = grouped(num_sources=2, combine="softmax").double()
+    theirs = copy.deepcopy(ours)
+    network = Concurrent(small(), [PixelNoise(0.5), ()], target)
+    same = {"horizon": 2 * UNROLL, "unroll": UNROLL, "batch": 2}
+    trainer, oracle = Trainer(ours, network, **same), Trainer(theirs, network, **same)
+    oracle.engine = FirstOrder(theirs.on(network), UNROLL, 2 * network.coords)
+    assert trainer.meta_gradient() == pytest.approx(oracle.meta_gradient(), rel=1e-10)
     assert_close(ours, theirs, 1e-9)
 
 

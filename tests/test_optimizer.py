@@ -135,6 +135,15 @@ def test_output_scale_multiplies_the_update():
     torch.testing.assert_close(10 * updates[0], updates[1])
 
 
+def test_at_first_only_the_forget_gates_are_open():
+    """Biases are uniform within 1 / sqrt(h), those of the forget gates one higher."""
+    for W in LSTMOptimizer(hidden_size=20, seed=5).lstm.W:
+        biases = dict(zip("ifog", W[:, -1].detach().view(4, 20), strict=True))
+        for gate, bias in biases.items():
+            off = (bias - float(gate == "f")).abs()
+            assert off.max() <= 20**-0.5 and off.std() > 0.01, gate
+
+
 def test_seed_decides_the_initial_weights():
     weights = [LSTMOptimizer(seed=s).lstm.W[0] for s in (1, 1, 2)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(
