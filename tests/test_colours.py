@@ -172,3 +172,17 @@ def test_pages_have_one_title_no_skipped_heading_and_told_pictures(path):
     assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
     assert all(len(alt) >= 40 for alt in re.findall(r"!\[(.*?)\]\(", text, re.S))
     assert all(len(image.get("alt", "")) >= 40 for image in Page(text).all("img"))
+
+
+def test_a_text_alternative_may_hold_any_sign():
+    """Read as a browser reads it."""
+    found = []
+
+    class Images(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            found.append((tag, dict(attributes)))
+
+    text = 'at "home" 1 < 2 & <b>all</b> &quot;'
+    Images().feed(plots.img(b"123", text))
+    assert [tag for tag, _ in found] == ["img"] and found[0][1]["alt"] == text
+    assert found[0][1]["src"] == "data:image/png;base64,MTIz"
