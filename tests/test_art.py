@@ -91,6 +91,13 @@ def test_impossible_filters_are_refused(arguments, says):
 
 
 @pytest.mark.parametrize("name", styles.MAKERS)
+def test_another_seed_is_another_picture_of_the_style(name):
+    first, second = (styles.style(name, 32, seed) for seed in (3, 4))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, styles.MAKERS[name](32, draw(3)))
+
+
+@pytest.mark.parametrize("name", styles.MAKERS)
 @pytest.mark.parametrize("size", [16, 33, 64])
 def test_a_style_is_a_picture_that_its_seed_decides(name, size):
     make, before = styles.MAKERS[name], torch.get_rng_state()

@@ -14,6 +14,7 @@ from l2o_kit.groups import shapes
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.problems import conv
 from l2o_kit.sources import Noise
+from l2o_kit.teamwork import Averaged
 
 
 def test_two_rates_are_torchs_adam_with_a_rate_for_the_convolutions():
@@ -74,3 +75,17 @@ def test_what_an_experiment_keeps_is_the_loss_of_ten_steps_over_the_first(monkey
 def test_art_is_tuned_on_contents_that_it_was_not_trained_on():
     trained, tuned = problems.neural_art_training(), problems.neural_art()
     assert (trained.content, tuned.content) == ("train", "validation")
+
+
+def test_the_average_of_sources_counts_each_as_much():
+    concurrent = Concurrent(Quadratic(4, theta_true=True), [Noise(0.5), Noise(2.0), ()],
+                            "clean")  # fmt: skip
+    one, all_three = (
+        kind.sample(5, torch.Generator().manual_seed(0))
+        for kind in (Averaged(concurrent), concurrent)
+    )
+    losses, grads, target = one.value_and_grads(one.theta0)
+    expected, (a, b, c), clean = all_three.value_and_grads(all_three.theta0)
+    assert grads.shape == (1, 5, 4)
+    torch.testing.assert_close(grads[0], (a + b + c) / 3)
+    assert torch.equal(losses, expected) and torch.equal(target, clean)

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from l2o_kit import claims04
+from l2o_kit import claims04, claims_bench
 from l2o_kit.claims import CLAIMS
 from l2o_kit.evaluate import Curves
 from tests.test_claims import ledger
 
-STORED = ("04", "06", "07", "08", "09", "10")  # lessons whose quick form reads results
+# whose quick form reads stored results, or is the full one
+STORED = ("04", "06", "07", "08", "09", "10", "bench", "engine")
 
 
 @pytest.mark.parametrize("lesson", STORED)
@@ -34,3 +35,8 @@ def test_the_last_tenth_of_the_steps(steps, mean):
     curves = Curves(losses, torch.zeros(2, 1), torch.zeros(2, dtype=torch.bool))
     ends = claims04._end(curves, steps)
     assert ends.tolist() == [mean, mean]
+
+
+def test_a_thousand_of_a_table_is_read_with_its_comma():
+    assert claims_bench._number("1,234.5 ms") == 1234.5
+    assert claims_bench._number("not run") is None

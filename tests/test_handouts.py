@@ -206,6 +206,14 @@ def test_slides_hold_all_that_the_page_says(soups, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_set_up_and_self_check_are_not_on_the_slides(soups, name):
+    page, slides = (soups[name + end] for end in (".html", ".slides.html"))
+    headings = [{h.get_text() for h in soup.find_all("h2")} for soup in (page, slides)]
+    assert headings[0] - headings[1] == {"Setup", "Self-check"}
+    assert "rehearse()" not in slides.get_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_slide_has_something_on_it_and_a_number(soups, name):
     slides = soups[name + ".slides.html"].find_all("section")
     assert len(slides) > 15

@@ -1,7 +1,8 @@
 """Which tests and notebooks import a file of the kit, the nearest first.
 
 A test that names the module, or something that is defined in it, is at distance 0; one
-that names a module which does so is at distance 1. A notebook counts at distance 0.
+that names a module which does so is at distance 1, or further where there is none. A
+notebook counts at distance 0.
 """
 
 import ast
@@ -25,12 +26,14 @@ def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
     if file.endswith(".ipynb"):
         readers = [p for p in tests if "notebooks" in p.read_text()]
         return [([_relative(root, p) for p in readers], True), ([file], True)]
-    changed = _dotted(Path(file).relative_to(KIT))
+    changed = _dotted(Path(file).relative_to(KIT)).removesuffix(".__init__")
     modules = {_dotted(p.relative_to(root / KIT)): p for p in _modules(root)}
     near = {changed}
-    far = {name for name, path in modules.items() if _names(root, path) & near} - near
     first = [p for p in tests if _names(root, p) & near]
-    second = [p for p in tests if p not in first and _names(root, p) & far]
+    far, second = near, []
+    while not second and (more := _readers(root, modules, far) - far):
+        far = far | more
+        second = [p for p in tests if p not in first and _names(root, p) & far]
     for group in (first, second):
         group.sort(key=lambda p: (changed.rpartition(".")[2] not in p.stem,
                                   p.stem in SLOW))  # fmt: skip
@@ -39,6 +42,11 @@ def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
     groups = ((first, True), (second, False), (lessons, True))
     return [([_relative(root, p) for p in group], near)
             for group, near in groups if group]  # fmt: skip
+
+
+def _readers(root: Path, modules: dict[str, Path], known: set[str]) -> set[str]:
+    """The modules that name one of the known."""
+    return {name for name, path in modules.items() if _names(root, path) & known}
 
 
 @functools.cache
