@@ -15,6 +15,7 @@ from l2o_kit.features import RandomFilters
 from l2o_kit.landscapes import descend
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.panels import livetrust, questions
+from l2o_kit.panels.away import break_question
 from l2o_kit.panels.generalize import map_question
 from l2o_kit.panels.guess import Guess, GuessBox, shares
 from l2o_kit.panels.landscape import ball_question
@@ -124,6 +125,16 @@ def test_fresh_networks_are_expected_as_the_race_shows():
     race.controls["rate"].value = 0.1
     ratio = re.search(r"([\d.]+) times the learned", race.text).group(1)
     assert f"{fresh_question().measured():.1f}" == ratio
+
+
+def test_what_hurts_most_away_from_home_is_what_the_panel_says():
+    away, ratios = panels.Away(), {}
+    for word, place in (("scale", 10), ("dimension", 20), ("horizon", 1000)):
+        away.controls["place"].value = (word, place)
+        ratios[word] = float(re.search(r"is ([\d.]+) times as", away.text).group(1))
+    worst = max(ratios, key=ratios.get)
+    assert worst in break_question().measured().lower()
+    assert ratios[worst] > 2 * sorted(ratios.values())[1]
 
 
 def test_a_ball_may_be_pushed_harder():
