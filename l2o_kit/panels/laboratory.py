@@ -116,14 +116,14 @@ class Laboratory(Panel):
                                  solid_capstyle="butt")[0] for y in places]  # fmt: skip
         right.axvline(0, color=GREY, linewidth=1)
         right.axvline(1, color=VERMILION, linestyle="--")
-        right.text(0.85, -0.4, "the truth", color=VERMILION, va="center", ha="right")
-        right.text(-1.1, len(NAMES) - 0.45, "wrong way", color=GREY, va="center",
-                   ha="right")  # fmt: skip
-        aside = {"transform": right.get_yaxis_transform(), "va": "center"}
-        right.text(1.02, len(NAMES) - 0.45, "sign right", **aside)
-        self.signs = [right.text(1.06, y, "", **aside) for y in places]
+        above = {"transform": right.get_xaxis_transform(), "va": "bottom"}
+        right.text(1, 1.02, "the truth", color=VERMILION, ha="center", **above)
+        right.text(-1.1, 1.02, "wrong way", color=GREY, ha="right", **above)
+        right.text(1.02, 1.02, "sign right", transform=right.transAxes, va="bottom")
+        self.signs = [right.text(1.06, y, "", transform=right.get_yaxis_transform(),
+                                 va="center") for y in places]  # fmt: skip
         right.set_xscale("symlog", linthresh=1.0)
-        right.set(xlim=(-EDGE, EDGE), ylim=(-0.6, len(NAMES) - 0.1),
+        right.set(xlim=(-EDGE, EDGE), ylim=(-0.6, len(NAMES) - 0.4),
                   xlabel="estimate / truth:\nmean, and 80 % of estimates")  # fmt: skip
         plain_ticks(right.xaxis, (-10, -1, 0, 1, 10))
         right.set_yticks(places, [LABELS[name] for name in NAMES])
