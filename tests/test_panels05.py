@@ -48,6 +48,17 @@ def test_curves_away_from_home_are_those_of_a_run():
     assert f"its best rate {rules['Adam'].lr:.2g}" in panel.text
 
 
+def test_adam_is_tuned_for_the_horizon_that_is_shown():
+    place, steps = (10, 1, "tanh", 128, 1.0), 500
+    panel = set_to(Generalize(), units=10, activation="tanh", horizon=steps)
+    rule = adam(place, steps)
+    assert rule.lr != adam(place, 100).lr
+    losses = optimize(rule, network(*place), steps=steps, batch=NETWORKS).losses
+    assert panel.lines["Adam"].get_ydata()[-1] == pytest.approx(
+        float(losses[491:].mean()), rel=0.1
+    )
+
+
 def test_the_horizon_cuts_the_curves_and_crosses_show_where_one_is():
     panel = set_to(Generalize(), layers=2, horizon=200)
     assert panel.lines["plain"].get_xdata()[-1] == 195.5 == CENTRES[20]
