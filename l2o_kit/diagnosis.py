@@ -34,7 +34,7 @@ from l2o_kit.engines import Grouped
 from l2o_kit.evaluate import optimize, paired_ratio
 from l2o_kit.log import Log
 from l2o_kit.lstm import Tape
-from l2o_kit.plots import VERMILION, html_table, img, new_figure, png
+from l2o_kit.plots import VERMILION, html_table, img, new_figure, png, rounded
 from l2o_kit.trainer import Trainer
 
 COORDS = 4096  # so many side by side, unless the fewest problems need more
@@ -211,11 +211,6 @@ def _shares(engine: Engine | Grouped) -> tuple[float, float]:
     return float(dead.all(0).double().mean()), float(shut.double().mean())
 
 
-def _short(number, digits: int = 2) -> str:
-    """So many digits: 0.0036, 160, 2,000; only very large or small ones as 1e-05."""
-    return f"{float(f'{number:.{digits}g}'):,g}"
-
-
 def _positions(norms) -> Finding:
     name, U = "meta-gradient by position", len(norms)
     bad = int((~norms.isfinite()).sum())
@@ -227,9 +222,9 @@ def _positions(norms) -> Finding:
         return Finding(name, f"zero at all {U} steps of the unroll.", False, GATES)
     factor, explodes = float(high / low), top > bottom
     measured = (
-        f"{_short(high)} at step {top + 1} of the unroll's {U}, {_short(low)} at step "
-        f"{bottom + 1}: it {'grows' if explodes else 'falls'} {_short(factor, 3)} "
-        "times."
+        f"{rounded(high)} at step {top + 1} of the unroll's {U}, {rounded(low)} at "
+        f"step {bottom + 1}: it {'grows' if explodes else 'falls'} "
+        f"{rounded(factor, 3)} times."
     )
     return Finding(name, measured, factor <= 1000, EXPLODES if explodes else VANISHES)
 
@@ -243,7 +238,7 @@ def _share(name, share, what, cure) -> Finding:
 def _size(size) -> Finding:
     if size is None:
         return Finding("step size", "not measured: theta_0 is zero.", None)
-    measured = f"the median of |g_t| / |theta_0| is {_short(size)}."
+    measured = f"the median of |g_t| / |theta_0| is {rounded(size)}."
     cure = "a larger output_scale." if size < 1e-5 else EXPLODES
     return Finding("step size", measured, 1e-5 <= size <= 1, cure)
 
@@ -271,8 +266,8 @@ def _rival(optimizer, optimizee, steps) -> Finding:
         return Finding(name, measured, False, EXPLODES)
     ratio, low, high = paired_ratio(ours, theirs)
     measured = (
-        f"{_short(ratio)} times [{_short(low)}, {_short(high)}] its mean loss over "
-        f"{steps} steps; its best constant rate is {_short(sgd.lr)}."
+        f"{rounded(ratio)} times [{rounded(low)}, {rounded(high)}] its mean loss "
+        f"over {steps} steps; its best constant rate is {rounded(sgd.lr)}."
     )
     return Finding(name, measured, high < 1, RIVAL)
 
@@ -285,7 +280,7 @@ def _norms(norms, clip) -> Finding:
     middle, most, largest = norms.quantile(norms.new_tensor([0.5, 0.99, 1])).tolist()
     clipped = f"{(norms > (clip or math.inf)).double().mean():.0%}"
     measured = (
-        f"the median is {_short(middle)}, one in a hundred above {_short(most)}, the "
-        f"largest {_short(largest)}; {clipped} were clipped."
+        f"the median is {rounded(middle)}, one in a hundred above {rounded(most)}, "
+        f"the largest {rounded(largest)}; {clipped} were clipped."
     )
     return Finding(name, measured, most <= 1000 * middle, NORMS)

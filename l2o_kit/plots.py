@@ -97,6 +97,11 @@ def encode(canvas: FigureCanvasAgg) -> bytes:
     )  # fmt: skip
 
 
+def rounded(number, digits: int = 2) -> str:
+    """So many digits: 0.0036, 160, 10,000; only very large or small ones as 1e-05."""
+    return f"{float(f'{number:.{digits}g}'):,g}"
+
+
 def img(picture: bytes, alt: str, max_width: str = "100%") -> str:
     """An HTML image that carries its PNG and its text alternative."""
     data = base64.b64encode(picture).decode()

@@ -16,7 +16,7 @@ from l2o_kit.networks import HORIZONS, NAMES, PLACES, SIX_RIVALS, first_reached
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.networks import _stored, look_of
-from l2o_kit.plots import BLACK, ink, new_figure
+from l2o_kit.plots import BLACK, ink, new_figure, rounded
 from l2o_kit.recipes import RECIPES
 
 RUNS = np.logspace(0, 6, 121)
@@ -176,7 +176,7 @@ class BreakEven(Panel):
 
 def _ms(seconds: float) -> str:
     """Milliseconds with three digits: 0.1, 31.6, 10,000."""
-    return f"{float(f'{1e3 * seconds:.3g}'):,g}"
+    return rounded(1e3 * seconds, 3)
 
 
 NEVER, SOON, LATE = "Never", "Below 1,000", "1,000 or more"

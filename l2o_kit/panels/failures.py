@@ -15,7 +15,7 @@ from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.race import plain_ticks
 from l2o_kit.panels.slow import RunPanel
 from l2o_kit.panels.sweep import sweep
-from l2o_kit.plots import GREEN, VERMILION, new_figure
+from l2o_kit.plots import GREEN, VERMILION, new_figure, rounded
 from l2o_kit.store import stored
 
 LOW, HIGH = 1e-4, 10.0  # of the right axis
@@ -156,7 +156,7 @@ def _thin(curve: np.ndarray) -> np.ndarray:
 
 def _percent(share: float) -> str:
     """Two digits, as in 0.022 % and 120 %."""
-    return f"{float(f'{100 * share:.2g}'):,g} %" if share < 100 else "it explodes"
+    return f"{rounded(100 * share)} %" if share < 100 else "it explodes"
 
 
 def cheap_question() -> Guess:

@@ -14,7 +14,7 @@ from l2o_kit.evaluate import optimize
 from l2o_kit.panels.base import Panel
 from l2o_kit.panels.guess import Guess
 from l2o_kit.panels.slow import RunPanel
-from l2o_kit.plots import BLACK, GREY, ink, mean_band, new_figure, style
+from l2o_kit.plots import BLACK, GREY, ink, mean_band, new_figure, rounded, style
 from l2o_kit.store import (
     RACE_NOISE,
     RACE_RATES,
@@ -43,7 +43,7 @@ def rival_buttons() -> widgets.ToggleButtons:
 
 def size(loss: float) -> str:
     """A loss in words and digits: what is off the chart says so."""
-    return f"{float(f'{loss:.3g}'):,g}" if loss < 1e4 else "out of sight (it diverges)"
+    return rounded(loss, 3) if loss < 1e4 else "out of sight (it diverges)"
 
 
 class Curves:
