@@ -103,12 +103,17 @@ def test_a_random_place_away_from_home():
 
 @pytest.mark.parametrize("name", ["plain", "robust"])
 def test_a_random_place_of_the_digits_network(name):
-    """One of the smaller networks, over its first 100 steps."""
+    """One of the smaller networks: 20 steps, and all of 100 where runs are calm.
+
+    Later the plain one blows up away from sigmoids, and rounding decides how high: up
+    to 72 % between kinds of processors, where all others agree to 1 %.
+    """
     shipped = {"plain": "digits", "robust": "digits_robust"}
     places = [k for k, place in enumerate(generalization.PLACES) if place[0] == 10]
     k = int(np.random.default_rng().choice(places))
     network = generalization.network(*generalization.PLACES[k])
-    losses = optimize(load(shipped[name]), network, steps=100,
+    calm = name == "robust" or generalization.PLACES[k][2] == "sigmoid"
+    losses = optimize(load(shipped[name]), network, steps=100 if calm else 20,
                       batch=generalization.NETWORKS).losses  # fmt: skip
     new = generalization.binned(losses)
     old = stored(f"places_{name}")["curves"][k, : len(new)]
