@@ -8,6 +8,7 @@ notebook counts at distance 0.
 import ast
 import functools
 import json
+import re
 from pathlib import Path
 
 KIT = "l2o_kit"
@@ -34,9 +35,11 @@ def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
     while not second and (more := _readers(root, modules, far) - far):
         far = far | more
         second = [p for p in tests if p not in first and _names(root, p) & far]
+    said = _defined(modules[changed]) if changed in modules else set()
     for group in (first, second):
         group.sort(key=lambda p: (changed.rpartition(".")[2] not in p.stem,
-                                  p.stem in SLOW))  # fmt: skip
+                                  p.stem in SLOW, "panels.ALL" in p.read_text(),
+                                  -_mentions(p, said)))  # fmt: skip
     lessons = [p for p in sorted((root / "notebooks").glob("*.ipynb"))
                if _names(root, p) & near]  # fmt: skip
     groups = ((first, True), (second, False), (lessons, True))
@@ -73,17 +76,26 @@ def _named(homes, name: str, base: str) -> set[str]:
     return {inside} | {m for m in homes.get(name, ()) if m.startswith(below)}
 
 
+def _defined(path: Path) -> set[str]:
+    """The names on the top level of a module."""
+    nodes = ast.parse(path.read_text()).body
+    found = (getattr(t, "name", getattr(t, "id", None))
+             for node in nodes for t in getattr(node, "targets", [node]))  # fmt: skip
+    return {name for name in found if name}
+
+
+def _mentions(path: Path, names: set[str]) -> int:
+    """How often a file says one of them."""
+    return sum(word in names for word in re.findall(r"\w+", path.read_text()))
+
+
 @functools.cache
 def _homes(root: Path) -> dict[str, set[str]]:
     """A name -> the modules that define it on their top level."""
     homes = {}
     for path in _modules(root):
-        for node in ast.parse(path.read_text()).body:
-            targets = getattr(node, "targets", [node])
-            for name in (getattr(t, "name", getattr(t, "id", None)) for t in targets):
-                if name:
-                    dotted = _dotted(path.relative_to(root / KIT))
-                    homes.setdefault(name, set()).add(dotted)
+        for name in _defined(path):
+            homes.setdefault(name, set()).add(_dotted(path.relative_to(root / KIT)))
     return homes
 
 
