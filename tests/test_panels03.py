@@ -35,6 +35,12 @@ def test_preprocessing_shows_the_papers_two_numbers(p, size):
         expected = [-1.0, np.exp(p) * size]
     shown = [point.get_ydata()[0] for point in panel.points]
     np.testing.assert_allclose(shown, expected, rtol=1e-9)
+    sizes, (log_part, sign_part) = panel.parts[0].get_xdata(), panel.parts
+    linear = sizes[log_part.get_ydata() == -1]  # of both branches, where they meet
+    edge = panel.threshold.get_xdata()[0]
+    assert edge == pytest.approx(linear.max(), rel=0.13)  # SIZES are 12 % apart
+    assert sign_part.get_ydata()[sizes < 0.99 * edge].max() < 1
+    assert (sign_part.get_ydata()[sizes > 1.01 * edge] == 1).all()
     sigmoid = torch.tensor([size, 2 * size]).double().sigmoid()
     assert panel.marks["raw"].get_ydata()[0] == pytest.approx(
         max(float(sigmoid[1] - sigmoid[0]), 1.1e-7), rel=1e-6
