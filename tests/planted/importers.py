@@ -26,6 +26,7 @@ def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
     tests = [p for p in sorted((root / "tests").glob("test_*.py"))]
     if file.endswith(".ipynb"):
         readers = [p for p in tests if "notebooks" in p.read_text()]
+        readers.sort(key=lambda p: p.stem in SLOW)
         return [([_relative(root, p) for p in readers], True), ([file], True)]
     changed = _dotted(Path(file).relative_to(KIT)).removesuffix(".__init__")
     modules = {_dotted(p.relative_to(root / KIT)): p for p in _modules(root)}
@@ -64,6 +65,11 @@ def _names(root: Path, path: Path) -> frozenset[str]:
                 found |= _named(homes, alias.name, base)
         elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in SHORT:
             found |= _named(homes, node.attr, node.value.id)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
+            package = getattr(node.args[0], "id", "")
+            if package in SHORT[2:]:  # getattr(check, name): any of it
+                found |= {m for ms in homes.values() for m in ms
+                          if m.startswith(f"{package}.")}  # fmt: skip
     return frozenset(found)
 
 
