@@ -26,8 +26,12 @@ def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
     tests = [p for p in sorted((root / "tests").glob("test_*.py"))]
     if file.endswith(".ipynb"):
         readers = [p for p in tests if "notebooks" in p.read_text()]
-        readers.sort(key=lambda p: p.stem in SLOW)
-        return [([_relative(root, p) for p in readers], True), ([file], True)]
+        # Last those that take long, and the one that any change of a notebook fails:
+        # its forms must be written again.
+        late = [p for p in readers if p.stem in (*SLOW, "test_exercises")]
+        early = [p for p in readers if p not in late]
+        groups = (early, [root / file], late)
+        return [([_relative(root, p) for p in group], True) for group in groups]
     changed = _dotted(Path(file).relative_to(KIT)).removesuffix(".__init__")
     modules = {_dotted(p.relative_to(root / KIT)): p for p in _modules(root)}
     near = {changed}
