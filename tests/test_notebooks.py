@@ -46,12 +46,21 @@ def test_every_cell_was_run_in_order_without_an_error(cells):
 
 
 def test_a_checked_cell_says_what_was_found_and_has_an_output(cells):
-    assert checked(cells)
+    assert any("verdicts(" in cell.source for cell in checked(cells))
     for cell in checked(cells):
         assert cell.outputs and "clear_output" not in cell.source
-        assert "verdicts(" in cell.source
+        assert re.search(r"verdicts\(|= check\.\w+\(", cell.source)
         digits = re.sub(r"\b0?\.\d+|\b\d+\b", "", cell.outputs[0].text)
         assert digits  # words remain
+
+
+def test_every_solution_is_right_and_compared(cells):
+    """nbval runs the solution anew and compares what its check says."""
+    checks = [cell for cell in code(cells) if re.search(r"= check\.\w+\(", cell.source)]
+    assert checks
+    for cell in checks:
+        assert cell in checked(cells), cell.source
+        assert cell.outputs[0].text.startswith("Right: "), cell.source
 
 
 def test_size_metadata_and_paths(path, cells):
