@@ -63,6 +63,34 @@ def test_every_solution_is_right_and_compared(cells):
         assert cell.outputs[0].text.startswith("Right: "), cell.source
 
 
+PANEL = r"(\w+) = panels\.([A-Z]\w+)\(panels\.(\w+)\.(\w+)"
+
+
+def test_the_self_check_rehearses_every_kind_of_panel(cells):
+    sources = [cell.source for cell in code(cells)]
+    (check,) = [source for source in sources if "rehearse()" in source]
+    kinds = dict(re.findall(PANEL[: PANEL.index("\\(")], "\n".join(sources)))
+    rehearsed = {kind for name, kind in kinds.items()
+                 if re.search(rf"\b{name}\b(?!\.title)", check)}  # fmt: skip
+    assert rehearsed == set(kinds.values())
+    assert check.count("rehearse()") in (1, len(rehearsed))
+
+
+def test_each_question_is_asked_by_one_panel():
+    found = {}
+    for path in NOTEBOOKS:
+        text = "\n".join(c.source for c in code(nbformat.read(path, 4).cells))
+        for _, kind, module, question in re.findall(PANEL, text):
+            found.setdefault((module, question), set()).add(kind)
+    assert found and all(len(kinds) == 1 for kinds in found.values()), found
+
+
+def test_a_link_to_a_lesson_says_its_number(cells):
+    for text, number in re.findall(r"\[([^\]]+)\]\((\d\d)_\w+\.ipynb\)",
+                                   "\n".join(prose(cells))):  # fmt: skip
+        assert re.search(rf"\b{number}\b", text), (text, number)
+
+
 def test_size_metadata_and_paths(path, cells):
     text = path.read_text()
     assert len(text) < 1_000_000

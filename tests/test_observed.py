@@ -1,0 +1,129 @@
+"""What lessons say they observe is observed again, when their cells run again.
+
+nbval runs every cell and compares few. Here the cells behind a sentence run by
+themselves, and the sentence is held against what they give.
+"""
+
+import ast
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from l2o_kit import load, photographs, styles
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+def code(lesson: str) -> list:
+    """The code cells of a lesson, by the number it begins with."""
+    (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def run(lesson: str, *marks: str, **given):
+    """Run the imports, then the cell of each mark: (the last value, what was printed).
+
+    given: names that other cells would have made.
+    """
+    names, value, printed = dict(given), None, io.StringIO()
+    cells = [code(lesson)[0], *(cell_with(lesson, mark) for mark in marks)]
+    with contextlib.redirect_stdout(printed):
+        for cell in cells:
+            body = ast.parse(cell.source).body
+            *first, last = body
+            ends = isinstance(last, ast.Expr)
+            exec(
+                compile(ast.Module(first if ends else body, []), lesson, "exec"), names
+            )
+            if ends:
+                value = eval(compile(ast.Expression(last.value), lesson, "eval"), names)
+    return value, printed.getvalue()
+
+
+def cell_with(lesson: str, mark: str):
+    """The one cell that says so."""
+    (cell,) = [cell for cell in code(lesson) if mark in cell.source]
+    return cell
+
+
+def table(text: str) -> dict[str, float]:
+    """rule -> mean loss, of a comparison as it is printed."""
+    rows = re.findall(r"^(\S[^\n]*?) {2,}([\d.e+-]+) +[\d.e+-]+$", text, re.M)
+    return {name: float(mean) for name, mean in rows}
+
+
+def stored_table(cell) -> dict[str, float]:
+    """The one that stands in the notebook."""
+    return table(cell.outputs[-1].data["text/plain"])
+
+
+def same_rules(comparison, cell, *names):
+    """The rules have the mean losses that the notebook shows, to 5 %."""
+    new, old = table(str(comparison)), stored_table(cell)
+    assert set(names) <= set(new)
+    for name in names:
+        assert new[name] == pytest.approx(old[name], rel=0.05), name
+
+
+RIVALS = ("SGD", "Momentum", "NAG", "RMSprop", "Adagrad", "Adam", "Adam + cosine")
+
+
+def test_the_order_turns_over_askew():
+    tables = []
+    for mark in ("aligned = landscapes", "askew = landscapes"):
+        comparison, _ = run("01", mark)
+        same_rules(comparison, cell_with("01", mark), *RIVALS)
+        tables.append(table(str(comparison)))
+    best = [min(each, key=each.get) for each in tables]
+    assert best[0] in ("RMSprop", "Adagrad") and best[1] == "NAG"
+
+
+def test_the_learned_one_of_lesson_03_is_beside_the_quadratics_rivals():
+    mark = '**l2o.rivals("'
+    comparison, _ = run("03", mark, learned=load("quadratic"))
+    same_rules(comparison, cell_with("03", mark), *RIVALS)
+
+
+def test_two_of_six_say_look():
+    found, _ = run("05", "sick = l2o.LSTMOptimizer")
+    said = re.findall(r"^(ok|LOOK) +([\w -]+?):", str(found), re.M)
+    assert [name for word, name in said if word == "LOOK"] == ["inputs", "against SGD"]
+    assert len(said) == 6
+
+
+def test_the_source_without_noise_has_the_largest_weight():
+    mark = "mine = [PixelNoise(0.0)"
+    _, printed = run("06", mark)
+    shown = cell_with("06", mark).outputs[-1].text
+    new, old = ([float(w) for w in re.findall(r"0\.\d+", text.partition("lambda")[2])]
+                for text in (printed, shown))  # fmt: skip
+    assert new[0] == max(new)
+    np.testing.assert_allclose(new, old, atol=0.05)
+
+
+def test_the_flower_is_the_content_and_the_dots_are_the_style():
+    wall, _ = run("09", 'styles.style("dots")')
+    flower = photographs.square(photographs.shipped()["flower"], 96)
+    shown = {ax.get_title(): ax.images[0].get_array() for ax in wall.figure.axes}
+    assert list(shown) == ["content", "style", "painted"]
+    for name, picture in (("content", flower), ("style", styles.style("dots"))):
+        np.testing.assert_allclose(shown[name], picture.permute(1, 2, 0), atol=1e-6)
+
+
+def test_a_students_own_optimizer_meets_tuned_rivals_and_leaves_no_file(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("L2O_LIVE_SECONDS", "1")
+    mark = "rivals = l2o.tuned_baselines(problem"
+    comparison, _ = run("10", "def my_training", "check.training_loop",
+                        "def tumour_model", "path = l2o.save", mark)  # fmt: skip
+    same_rules(comparison, cell_with("10", mark), "digits_robust", "Adam",
+               "Adam + cosine")  # fmt: skip
+    assert not list(tmp_path.iterdir())
