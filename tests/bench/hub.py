@@ -6,9 +6,8 @@ Each student logs in with a password, gets a server, opens both lessons, runs al
 of both, and moves a slider of each every two seconds: while the cells run, and after.
 A slider's answer is the time from the message that moves it to the message with the new
 picture; a student's browser and the network come on top. Memory is the sum of PSS of
-the hub, its proxy, all servers and kernels. A connection that breaks is made again, as
-JupyterLab does, and counted. The next class does not start where one answers later than
-a second, in the middle, or memory would not do.
+the hub, its proxy, all servers and kernels. The next class does not start where one
+answers later than a second, in the middle, or memory would not do.
 
 Needs ``pip install -c constraints.txt jupyterhub`` and ``npm install -g
 configurable-http-proxy``; without them it says so.
@@ -175,7 +174,7 @@ def a_class(count: int) -> dict:
         return {
             "students": count, "start": ready - begin, "run": done - ready,
             "running": [*chain(*while_running)], "exploring": [*chain(*after)],
-            "memory": max(seen), "lost": sum(student.lost for student in students),
+            "memory": max(seen),
         }  # fmt: skip
 
 
@@ -189,9 +188,8 @@ def answers(seconds: list[float]) -> str:
 
 HEADER = [
     "| students | all servers and kernels up, s | all cells of both, s | answer while "
-    "cells run, median ms | 95 % | answer after, median ms | 95 % | memory, peak GB | "
-    "connections lost |",
-    "|" + "---|" * 9,
+    "cells run, median ms | 95 % | answer after, median ms | 95 % | memory, peak GB |",
+    "|" + "---|" * 8,
 ]
 
 
@@ -202,7 +200,7 @@ def main(counts: list[int]):
         row = a_class(count)
         print(f"| {count} | {row['start']:.0f} | {row['run']:.0f} | "
               f"{answers(row['running'])} | {answers(row['exploring'])} | "
-              f"{row['memory']:.1f} | {row['lost']} |", flush=True)  # fmt: skip
+              f"{row['memory']:.1f} |", flush=True)  # fmt: skip
         if statistics.median(row["exploring"]) > PATIENCE:
             return
         if psutil.virtual_memory().available < row["memory"] * 5e8 + SPARE:
