@@ -96,6 +96,9 @@ def hub(students: list[str]):
             address = f"http://127.0.0.1:{port}"
             wait_for(f"{address}/hub/login", folder / "log")
             yield address, password, psutil.Process(process.pid)
+        except Exception:
+            print((folder / "log").read_text()[-6000:], file=sys.stderr)
+            raise
         finally:
             everything = psutil.Process(process.pid).children(recursive=True)
             process.terminate()
