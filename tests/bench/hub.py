@@ -30,6 +30,7 @@ from pathlib import Path
 
 import psutil
 import requests
+import websocket
 
 from tests.bench.student import Student
 
@@ -200,7 +201,11 @@ def main(counts: list[int]):
     """Print a row for each class."""
     print("\n".join(HEADER))
     for count in counts:
-        row = a_class(count)
+        try:
+            row = a_class(count)
+        except (OSError, RuntimeError, websocket.WebSocketException) as error:
+            print(f"{count} students did not get through: {error!r}")
+            return
         print(f"| {count} | {row['start']:.0f} | {row['run']:.0f} | "
               f"{answers(row['running'])} | {answers(row['exploring'])} | "
               f"{row['memory']:.1f} |", flush=True)  # fmt: skip

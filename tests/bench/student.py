@@ -162,13 +162,19 @@ class Desk:
         with self.writing:
             self.socket.send(json.dumps(message))
 
+    def _lost(self):
+        """Nobody waits any longer for what cannot come."""
+        for waiting in list(self.replies.values()):
+            waiting.content = {"status": "error", "evalue": "The connection broke."}
+            waiting.set()
+
     def _listen(self):
         """Widgets that open, pictures that come, replies that somebody waits for."""
         while True:
             try:
                 text = self.socket.recv()
             except (OSError, websocket.WebSocketException):
-                return
+                return self._lost()
             if not text or not isinstance(text, str):
                 continue  # closed; or with buffers: no picture of ours
             message = json.loads(text)
