@@ -106,7 +106,7 @@ def test_a_random_place_of_the_digits_network(name):
     """One of the smaller networks: 20 steps, and all of 100 where runs are calm.
 
     Later the plain one blows up away from sigmoids, and rounding decides how high: up
-    to 72 % between kinds of processors, where all others agree to 1 %.
+    to 72 % between kinds of processors, where calm runs agree to 1 %.
     """
     shipped = {"plain": "digits", "robust": "digits_robust"}
     places = [k for k, place in enumerate(generalization.PLACES) if place[0] == 10]
