@@ -33,19 +33,18 @@ NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300",
          "--nbval-sanitize-with=tests/nbval_sanitize.cfg"]  # fmt: skip
 
 
-def plant(tree: Path, bug):
-    """Write the fault into the worktree."""
-    path = tree / bug.file
-    text = path.read_text()
+def planted(tree: Path, bug) -> str:
+    """The text of the bug's file, with the fault; stops where it has no place."""
+    text = (tree / bug.file).read_text()
     if text.count(bug.old) != 1:
         raise SystemExit(f"{bug.name}: its text is {text.count(bug.old)} times in "
                          f"{bug.file}, expected once.")  # fmt: skip
-    path.write_text(text.replace(bug.old, bug.new))
+    return text.replace(bug.old, bug.new)
 
 
 def noticed(tree: Path, bug) -> str | None:
     """The first test that fails, or None."""
-    plant(tree, bug)
+    (tree / bug.file).write_text(planted(tree, bug))
     try:
         for group, near in importers(tree, bug.file):
             extra = NBVAL if group[0].endswith(".ipynb") else []
@@ -84,6 +83,8 @@ def hunt(results: Path, names: list[str], jobs: int = 2):
     lines = results.read_text().splitlines() if results.exists() else []
     done = {row["name"]: row for row in map(json.loads, lines)}
     todo = [b for b in BUGS if (b.name in names if names else b.name not in done)]
+    for bug in todo:
+        planted(ROOT, bug)  # before an hour's work: has each its place?
     trees = Queue()
     with tempfile.TemporaryDirectory() as folder:
         for k in range(jobs):
