@@ -5,9 +5,11 @@
 Each student logs in with a password, gets a server, opens both lessons, runs all cells
 of both, and moves a slider of each every two seconds: while the cells run, and after.
 A slider's answer is the time from the message that moves it to the message with the new
-picture; a student's browser and the network come on top. Memory is the sum of PSS of
-the hub, its proxy, all servers and kernels. The next class does not start where one
-answers later than a second, in the middle, or memory would not do.
+picture; a student's browser and the network come on top. The students' machines are
+not the hub's: this program, which plays them, runs at a higher priority where it may
+(as root), and says by how much it was late itself. Memory is the sum of PSS of the hub,
+its proxy, all servers and kernels. The next class does not start where one answers
+later than a second, in the middle, or memory would not do.
 
 Needs ``pip install -c constraints.txt jupyterhub`` and ``npm install -g
 configurable-http-proxy``; without them it says so.
@@ -24,7 +26,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -92,6 +94,7 @@ def hub(students: list[str]):
             process = subprocess.Popen(
                 [sys.executable, "-m", "jupyterhub", "-f", str(config)],
                 cwd=folder, stdout=log, stderr=subprocess.STDOUT,
+                preexec_fn=lambda: os.setpriority(os.PRIO_PROCESS, 0, 0),
             )  # fmt: skip
         try:
             address = f"http://127.0.0.1:{port}"
@@ -144,17 +147,21 @@ def memory(process: psutil.Process) -> float:
 
 @contextmanager
 def watched(process: psutil.Process):
-    """Yields a list that fills with the memory of the class, once a second."""
-    seen, stop = [], threading.Event()
+    """Yields two lists: each second's memory (GB) and delay of this program (s)."""
+    seen, late, stop = [], [], threading.Event()
 
     def watch():
-        while not stop.wait(1):
+        while True:
+            begin = time.monotonic()
+            if stop.wait(1):
+                return
+            late.append(time.monotonic() - begin - 1)
             seen.append(memory(process))
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield seen
+        yield seen, late
     finally:
         stop.set()
         thread.join()
@@ -164,7 +171,8 @@ def a_class(count: int) -> dict:
     """One class: seconds to start and to run all, slider answers (s), memory (GB)."""
     names = [f"s{k:02}" for k in range(count)]
     with (hub(names) as (address, password, process),
-          ThreadPoolExecutor(count) as pool, watched(process) as seen):  # fmt: skip
+          ThreadPoolExecutor(count) as pool,
+          watched(process) as (seen, late)):  # fmt: skip
         begin = time.time()
         students = list(pool.map(
             lambda name: Student(address, name, password, NOTEBOOKS, LESSONS), names
@@ -178,7 +186,7 @@ def a_class(count: int) -> dict:
         return {
             "students": count, "start": ready - begin, "run": done - ready,
             "running": [*chain(*while_running)], "exploring": [*chain(*after)],
-            "memory": max(seen),
+            "memory": max(seen), "late": max(late),
         }  # fmt: skip
 
 
@@ -192,13 +200,16 @@ def answers(seconds: list[float]) -> str:
 
 HEADER = [
     "| students | all servers and kernels up, s | all cells of both, s | answer while "
-    "cells run, median ms | 95 % | answer after, median ms | 95 % | memory, peak GB |",
-    "|" + "---|" * 8,
+    "cells run, median ms | 95 % | answer after, median ms | 95 % | memory, peak GB | "
+    "this program late, at most ms |",
+    "|" + "---|" * 9,
 ]
 
 
 def main(counts: list[int]):
     """Print a row for each class."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
     print("\n".join(HEADER))
     for count in counts:
         try:
@@ -206,9 +217,12 @@ def main(counts: list[int]):
         except (OSError, RuntimeError, websocket.WebSocketException) as error:
             print(f"{count} students did not get through: {error!r}")
             return
-        print(f"| {count} | {row['start']:.0f} | {row['run']:.0f} | "
-              f"{answers(row['running'])} | {answers(row['exploring'])} | "
-              f"{row['memory']:.1f} |", flush=True)  # fmt: skip
+        print(
+            f"| {count} | {row['start']:.0f} | {row['run']:.0f} "
+            f"| {answers(row['running'])} | {answers(row['exploring'])} "
+            f"| {row['memory']:.1f} | {1000 * row['late']:.0f} |",
+            flush=True,
+        )
         if statistics.median(row["exploring"]) > PATIENCE:
             return
         if psutil.virtual_memory().available < row["memory"] * 5e8 + SPARE:
