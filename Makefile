@@ -68,7 +68,7 @@ $(JAX)/.ready: # a rival, in an environment of its own
 	$(JAX)/bin/python -m pip install --quiet --disable-pip-version-check "jax==0.10.2"
 	@touch $@
 
-pretrained: $(STAMP) ## train every shipped optimizer anew (an hour or more)
+pretrained: $(STAMP) ## train every shipped optimizer anew (three to four hours)
 	$(BIN)/python -m l2o_kit.recipes
 
 stored: $(STAMP) ## recompute tuned rates, slider grids and film-strips

@@ -105,11 +105,13 @@ def test_the_first_colours_of_okabe_and_ito_would_fail_here():
     assert colours.distance("#009E73", "#767676", "deuteranopia") < APART
 
 
-def test_rules_and_sources_differ_in_form_too():
+def test_rules_and_sources_differ_in_colour_and_in_form_too():
     for looks in (plots.STYLES.values(), plots.SOURCES):
         forms = [(line, marker) for _, line, marker in looks]
         assert len(set(forms)) == len(forms)
-        assert {colour for colour, _, _ in looks} <= set(PALETTE.values())
+        found = [colour for colour, _, _ in looks]
+        assert set(found) <= set(PALETTE.values())
+        assert len(set(found)) == len(found), "two rules have the same colour"
 
 
 def comparison():

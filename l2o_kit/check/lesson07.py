@@ -179,8 +179,8 @@ def step_of_trust(answer):
     path = _trust("poison")
     read_off(
         answer, _own_step(), 0.15,
-        "Sources: poison 0 to 0.8, 200 meta-steps. Where does the thick line of poison "
-        "0 cross 0.9?",
+        "Sources: poison 0 to 0.8, the slider meta-steps at its right end. Where does "
+        "the thick line of poison 0 cross 0.9?",
         ((reaches(-path, -0.5), "There it has one half. From there to 0.9 the way is "
           "longer: the nearer to 1, the slower a softmax moves."),
          (len(path) - 1, "That is where this training ends. The line has crossed 0.9 "
