@@ -13,8 +13,10 @@ from pathlib import Path
 
 KIT = "l2o_kit"
 GATHERED = {"ALL": "panels.", "MODULES": "claims", "CLAIMS": "claims"}  # all of these
-SLOW = ("test_claims", "test_resume", "test_every_setting", "test_distributed",
-        "test_rehearse", "test_handouts", "test_access")  # last  # fmt: skip
+SLOW = (  # last
+    "test_claims", "test_resume", "test_every_setting", "test_distributed",
+    "test_rehearse", "test_handouts", "test_access", "test_panels",
+)  # fmt: skip
 SHORT = ("l2o", KIT, "panels", "check", "claims")  # what modules are called by
 
 
