@@ -5,5 +5,5 @@ as they then were, is in ``first_run.jsonl``: 151 of 175 were noticed (86 %). It
 pieces, and the runner itself was mended on the way: it had overlooked some tests that
 do import the changed file. Then the tests were mended, and all 175 ran once more, in
 one go: ``after_mending.jsonl``, 174 noticed (99 %) in 77 minutes on two cores. The one
-that was missed, a rule drawn in another's colour, has a test of its own since: last line.
+that was missed, a rule drawn in another's colour, has a test of its own since.
 """
