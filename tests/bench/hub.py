@@ -1,6 +1,6 @@
 """A class at once: a real JupyterHub on loopback, N students who run lessons 00 and 03.
 
-    python -m tests.bench.hub 2 4 8 12        how many students, one class after another
+    python -m tests.bench.hub 2 4 8 12 16 20    how many students, class after class
 
 Each student logs in with a password, gets a server, opens both lessons, runs all cells
 of both, and moves a slider of each every two seconds: while the cells run, and after.
