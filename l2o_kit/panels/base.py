@@ -31,11 +31,14 @@ from l2o_kit.plots import encode, html_table, img
 from l2o_kit.store import stored
 
 ALARM = "color:#B00020;background:#FFFFFF"  # on a dark page, too
-# ipywidgets cuts what a slider stands at; here it is shown whole. And a table's cells
-# need room between them, a projector large letters in questions and controls, too.
+# ipywidgets cuts what a slider stands at; here it is shown whole. Where a slider stands
+# at an entry of a list, ipywidgets lets people write there and does not read it: here
+# nobody can. And a table's cells need room between them, a projector large letters in
+# questions and controls, too.
 LOOK = """<style>
 .l2o-panel.l2o-panel .widget-readout {max-width: none; flex-shrink: 0;
     white-space: nowrap}
+.l2o-list .widget-readout {pointer-events: none; -webkit-user-modify: read-only}
 .l2o-panel th, .l2o-panel td {padding: 0 0.5em}
 .l2o-projector :is(.widget-html-content, .widget-label, .widget-label-basic, label,
     button, .widget-readout) {font-size: 130%}
@@ -187,6 +190,8 @@ class Panel:
             wide = isinstance(control, widgets.ToggleButtons)
             if wide:
                 control.style.button_width = "auto"
+            if isinstance(control, widgets.SelectionSlider):
+                control.add_class("l2o-list")
             control.layout.width = "98%" if wide else "min(34em, 98%)"
         *rows, last = self.controls.values()
         return [*rows, widgets.HBox([last, self.projector])]

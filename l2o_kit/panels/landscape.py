@@ -116,15 +116,15 @@ class Landscape(Panel):
                 1,
                 height,
                 "",
-                rotation=90,
+                rotation=turned,
                 ha=side,
                 va=place,
                 color=colour,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )
-            for side, colour, height, place in (
-                ("left", VERMILION, TOP / 1.2, "top"),
-                ("right", BLACK, 1.3e-6, "bottom"),
+            for side, colour, height, place, turned in (
+                ("left", VERMILION, TOP / 1.2, "top", 90),
+                ("right", BLACK, TOP / 12, "center", 0),
             )
         ]
         right.set(xscale="log", yscale="log", ylim=(BOTTOM, TOP), xlim=(1e-3, 13),
@@ -154,14 +154,14 @@ class Landscape(Panel):
         colour = style(result["rule"])["color"]
         for line in (self.path, self.loss, self.valley):
             line.set_color(colour)
-        rate, beta = result["best"]
-        lines = ((self.limit, result["limit"], 1.06, "diverges"),
-                 (self.best, rate, 0.94, f"best: beta {beta:.2f}" if beta else "best")
-                 )  # fmt: skip
-        for (line, rate, aside, name), text in zip(lines, self.names, strict=True):
+        limit, (rate, beta) = result["limit"], result["best"]
+        best = f"best: beta {beta:.2f}" if beta else "best"
+        lines = ((self.limit, limit, 1.06 * limit, "diverges"),
+                 (self.best, rate, 0.9 * min(rate, limit), best))  # fmt: skip
+        for (line, rate, x, name), text in zip(lines, self.names, strict=True):
             there = math.isfinite(rate)
             line.set_xdata([rate if there else 100.0] * 2)
-            text.set(x=aside * rate if there else 1.0, text=name if there else "")
+            text.set(x=x if there else 1.0, text=name if there else "")
 
     def describe(self, result):
         """What happened, and what theory says about it."""

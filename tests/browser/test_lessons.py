@@ -112,6 +112,22 @@ def test_a_drag_by_mouse_changes_picture_and_sentence(page, opened):
     lab.no_errors(page)
 
 
+def test_nonsense_written_beside_a_slider_is_taken_back(page, opened):
+    for box, _ in opened:
+        for number in box.locator(".widget-slider .widget-readout").all():
+            number.scroll_into_view_if_needed()
+            before, place = number.text_content(), number.bounding_box()
+            page.mouse.click(
+                place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+            )
+            if number.evaluate("e => e === document.activeElement"):
+                page.keyboard.press("Control+A")
+                page.keyboard.type("no")
+                page.keyboard.press("Enter")
+            assert number.text_content() == before, drive.title(box)
+    lab.no_errors(page)
+
+
 def test_run_stop_and_a_stale_cue_at_every_control(page, opened, shot):
     for number, (box, _) in enumerate(opened):
         if not slow(box):
