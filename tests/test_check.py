@@ -139,6 +139,18 @@ def roll_out(phi, theta, f, grad_f, steps, late=False, only_last=False,
     return losses[-1] if only_last else sum(losses)
 
 
+def cut(phi, theta, f, grad_f, steps, *, read=False, past=False, sums=False,
+        first=False):  # fmt: skip
+    """The right number, and one path from phi to it cut."""
+    total, rate = 0.0, phi.exp()
+    for _ in range(steps):
+        start = theta.detach() if past else theta
+        theta = start - rate * grad_f(theta.detach() if read else start)
+        total = f(theta) + (total.detach() if sums and total else total)
+        rate = rate.detach() if first else rate
+    return total
+
+
 ANSWERS = [
     ("gradient", lambda theta, H: H @ theta, "Right: it agrees with autograd"),
     ("gradient", lambda theta, H: theta @ H, "Right"),
@@ -181,6 +193,14 @@ ANSWERS = [
     ("meta_loss", lambda p, *a: roll_out(p.exp(), *a), "The rate is phi.exp()"),
     ("meta_loss", lambda p, theta, f, g, n: roll_out(
         p, theta, f, g, n, in_place=True), "you change theta in place"),
+    ("meta_loss", cut, "Right: the losses"),
+    ("meta_loss", lambda *a: cut(*a, past=True), "truncation, in windows of one step"),
+    ("meta_loss", lambda *a: cut(*a, read=True), "That is first order"),
+    ("meta_loss", lambda *a: cut(*a, sums=True), "The running total is detached"),
+    ("meta_loss", lambda *a: cut(*a, first=True), "Somewhere a path from phi"),
+    ("meta_loss", lambda p, *a: cut(p.detach(), *a) + 0 * p, "Is phi detached?"),
+    ("meta_loss", lambda p, theta, f, g, n: roll_out(
+        p, theta, f, lambda x: 2 * x, n), "Yours is right for theta^2"),
     ("suffix_sum", lambda x: x.flip(0).cumsum(0).flip(0), "Right"),
     ("suffix_sum", lambda x: x[::-1].cumsum(0), "Use flip(0)"),
     ("suffix_sum", lambda x: x.cumsum(0), "You add from the front"),
@@ -209,6 +229,15 @@ def test_answers_meet_their_misconception(name, answer, message, capsys):
     out = verdict(name, answer, capsys)
     assert message in out
     assert out.startswith("Right") == message.startswith("Right")
+
+
+def test_a_wrong_meta_gradient_is_shown_beside_the_right_one(capsys):
+    phi, theta = torch.tensor(-2.0, requires_grad=True), torch.tensor([1.0, -2.0])
+    told = theta, lambda x: x.pow(4).sum() / 4, lambda x: x**3, 5
+    seen, right = (torch.autograd.grad(way(phi, *told), phi)[0] for way in (
+        lambda *a: cut(*a, read=True), roll_out))  # fmt: skip
+    out = verdict("meta_loss", lambda *a: cut(*a, read=True), capsys)
+    assert f"dL/dphi = {seen:.4g}, expected {right:.4g}" in out
 
 
 @pytest.mark.parametrize("name", [n for n in check.__all__ if n != "installation"])

@@ -1,9 +1,12 @@
 """The checks of lesson 03: right answers, misconceptions by name, bad input."""
 
+import re
+
 import pytest
 import torch
 
 from l2o_kit import check
+from l2o_kit.check.lesson03 import _own_cell
 from l2o_kit.optimizer import LSTMOptimizer
 
 
@@ -30,6 +33,23 @@ def lstm_cell(W, x, h, c, order=(0, 1, 2, 3), old=False, squash=torch.tanh):
     return o.sigmoid() * (c if old else new).tanh(), new
 
 
+def shows(how):
+    """A cell whose c' is right, and whose h' is made of o, i and c' in another way."""
+
+    def student(W, x, h, c):
+        i, _, o, _ = (W @ torch.cat([x, h, torch.ones_like(x[:1])])).chunk(4)
+        new = lstm_cell(W, x, h, c)[1]
+        return how(o, i, new), new
+
+    return student
+
+
+def forgets(W, x, h, c):
+    """1 - f in the place of f: the sigmoid of minus its rows."""
+    i, f, o, g = W.chunk(4)
+    return lstm_cell(torch.cat([i, -f, o, g]), x, h, c)
+
+
 def optimizer(**changes):
     """A student's class; each change is a mistake."""
 
@@ -40,7 +60,7 @@ def optimizer(**changes):
             if changes.get("swapped"):
                 old = old[::-1]
             for W, (h, c) in zip(self.lstm.W, old, strict=True):
-                x, c = lstm_cell(W, x, h, c)
+                x, c = lstm_cell(W.data if changes.get("data") else W, x, h, c)
                 hs.append(x), cs.append(c)
             out = (self.lstm.w_out @ x + self.lstm.b_out * (not changes.get("bare")))[0]
             if changes.get("no_bias"):
@@ -49,6 +69,10 @@ def optimizer(**changes):
             update, states = scale * out, {"h": torch.stack(hs), "c": torch.stack(cs)}
             if changes.get("forgets"):
                 states = state
+            for name in changes.get("cut", ()):
+                states[name] = states[name].detach()
+            if changes.get("overwritten"):
+                hs[-1].mul_(2).div_(2)  # the read-out needs the old one
             if changes.get("detached"):
                 update = update.detach()
             if changes.get("one_layer"):
@@ -105,7 +129,14 @@ ANSWERS = [
     ("cell", lambda *a: lstm_cell(*a, old=True), "made from the old c"),
     ("cell", lambda *a: lstm_cell(*a, order=(0, 1, 3, 2)), "last two have changed"),
     ("cell", lambda W, x, h, c: lstm_cell(W, h, x, c), "x comes first in z"),
-    ("cell", lambda W, x, h, c: (h, c), "torch.nn.LSTMCell"),
+    ("cell", forgets, "A forget gate of 1 does not forget"),
+    ("cell", shows(lambda o, i, new: new.tanh()), "The output gate is missing"),
+    ("cell", shows(lambda o, i, new: i.sigmoid() * new.tanh()), "the input gate, i"),
+    ("cell", shows(lambda o, i, new: o.tanh() * new.tanh()), "and so does o"),
+    ("cell", shows(lambda o, i, new: o.sigmoid() * new.sigmoid()), "h' has a sign"),
+    ("cell", shows(lambda o, i, new: o.sigmoid() * new), "The tanh is missing"),
+    ("cell", shows(lambda o, i, new: 0 * new), "Yours gives h' = 0, torch.nn.LSTMCell"),
+    ("cell", lambda W, x, h, c: (h, c), "Yours gives c' ="),
     ("cell", lambda *a: lstm_cell(*a)[0], "Return two things: the new h"),
     ("cell", lambda W, x, h, c: (h.T, c.T), "Yours has shape [4, 3]"),
     ("cell", lambda W, x, h, c: (h, c.mul_(2)), "changed its argument in place"),
@@ -120,6 +151,11 @@ ANSWERS = [
     ("optimizer", optimizer(lists=True), "torch.stack makes one tensor"),
     ("optimizer", optimizer(no_bias=True), "At step 1 your update is"),
     ("optimizer", optimizer(detached=True), "lost their graph"),
+    ("optimizer", optimizer(data=True), "lost their graph"),
+    ("optimizer", optimizer(overwritten=True), "changes in place"),
+    ("optimizer", optimizer(cut="hc"), "That is truncation, after each step"),
+    ("optimizer", optimizer(cut="h"), "no gradient flows through the old h and c"),
+    ("optimizer", optimizer(cut="c"), "no gradient flows through the old h and c"),
     ("optimizer", optimizer(one_layer=True), "h is [layers, hidden, coords]"),
     ("optimizer", optimizer(in_place=True), "changed its argument in place"),
     ("optimizer", optimizer(tuple=True), "The state is a dictionary"),
@@ -135,6 +171,38 @@ def test_answers_meet_their_misconception(name, answer, message, capsys):
     out = said(name, answer, capsys)
     assert message in out
     assert out.startswith("Right") == message.startswith("Right")
+
+
+def test_the_right_cell_is_that_of_torch():
+    generator = torch.Generator().manual_seed(1)
+    W, x, h, c = (torch.randn(shape, generator=generator).double()
+                  for shape in [(20, 8), (2, 6), (5, 6), (5, 6)])  # fmt: skip
+    i, f, o, g = W.chunk(4)
+    rows, theirs = torch.cat([i, f, g, o]), torch.nn.LSTMCell(2, 5).double()
+    with torch.no_grad():
+        theirs.weight_ih.copy_(rows[:, :2])
+        theirs.weight_hh.copy_(rows[:, 2:-1])
+        theirs.bias_ih.copy_(rows[:, -1])
+        theirs.bias_hh.zero_()
+        right = theirs(x.T, (h.T, c.T))
+    for ours, torchs in zip(_own_cell(W, x, h, c), right, strict=True):
+        torch.testing.assert_close(ours, torchs.T)
+
+
+def test_two_numbers_that_are_shown_differ(capsys):
+    for k in range(2):
+
+        def student(W, x, h, c, k=k):
+            pair = list(lstm_cell(W, x, h, c))
+            pair[k] = pair[k] + torch.eye(*pair[k].shape).flip(0)  # [0, 0] is right
+            return tuple(pair)
+
+        out = said("cell", student, capsys)
+        ours, theirs = re.search(
+            r"= (-?[\d.]+), torch.nn.LSTMCell (-?[\d.]+)\. ", out
+        ).groups()
+        assert float(ours) == pytest.approx(float(theirs) + 1, abs=1e-3)
+        assert f"{'hc'[k]}' =" in out
 
 
 def test_a_second_layer_that_reads_the_gradient_is_named(capsys):

@@ -19,15 +19,18 @@ def last_ten(losses):
     return losses[91:].mean()
 
 
+def infinite(loss):
+    return loss.nan_to_num(torch.inf)
+
+
 def rate(optimizee, rates, judged, *, shift=1, moving=0, stop=None, of=last_ten,
-         finite=True, value=False):  # fmt: skip
+         finite=infinite, value=False, rule=torch.optim.Adam, pick=min):  # fmt: skip
     losses = {}
     for k, lr in enumerate(rates[:stop]):
-        adam = partial(torch.optim.Adam, lr=lr)
-        curves = optimize(adam, optimizee, batch=8, seed=judged + shift + moving * k)
-        last = of(curves.losses)
-        losses[lr] = float(last.nan_to_num(torch.inf) if finite else last)
-    best = min(losses, key=losses.get)
+        curves = optimize(partial(rule, lr=lr), optimizee, batch=8,
+                          seed=judged + shift + moving * k)  # fmt: skip
+        losses[lr] = float(finite(of(curves.losses)))
+    best = pick(losses, key=losses.get)
     return losses[best] if value else best
 
 
@@ -76,7 +79,11 @@ WRONG = [
     ("best_rate", partial(rate, shift=0), "the very problems that will be judged"),
     ("best_rate", partial(rate, moving=1), "luck has a say"),
     ("best_rate", partial(rate, stop=3), "3 of 4 rates"),
-    ("best_rate", partial(rate, finite=False), "nan_to_num"),
+    ("best_rate", partial(rate, finite=float), "min() took it for the best"),
+    ("best_rate", partial(rate, finite=torch.nan_to_num), "turns nan into 0"),
+    ("best_rate", partial(rate, pick=max), "picks 1e+20. The best rate has the *low"),
+    ("best_rate", partial(rate, rule=torch.optim.SGD), "Do you run Adam"),
+    ("best_rate", partial(rate, rule=torch.optim.SGD, finite=float), "run Adam"),
     ("best_rate", partial(rate, value=True), "none of the rates"),
     *(("best_rate", partial(rate, of=of, shift=k), "the *lowest* mean loss")
       for k in (1, 19)
@@ -95,6 +102,14 @@ WRONG = [
     ("break_even", lambda c, a, b: c / (b - a), "of 5 s against a rival's 5 s saves"),
     ("break_even", lambda c, a, b: c / (b - a) if a != b else float("inf"),
      "of 7 s against a rival's 5 s saves nothing"),
+    ("break_even", lambda c, a, b: c / (b - a), "inf\") there; yours divides by zero."),
+    ("break_even", lambda c, a, b: c / (b - a) if b > a else None,
+     "Return float(\"inf\") there; yours returns None."),
+    ("break_even", lambda c, a, b: c / (b - a) if b > a else 0, "re; yours gives 0."),
+    ("break_even", lambda c, a, b: c / (b - a) if b > a else "never",
+     "yours gives the text 'never'"),
+    ("break_even", lambda c, a, b: c / (b - a) if b > a else [][0], "d IndexError"),
+    ("break_even", lambda c, a, b: None, "forget the word return"),
 ]  # fmt: skip
 
 

@@ -72,6 +72,9 @@ WRONG = [
     ("normalized_inputs", partial(inputs, late=True), "step before"),
     ("normalized_inputs", overwritten, "from the divided m and v. Keep the undivided"),
     ("normalized_inputs", partial(inputs, epsilon=0.0), "you divide 0 by 0"),
+    ("normalized_inputs", lambda g, b: inputs(g, 0.9), "the same with beta = 0.9 and"),
+    ("normalized_inputs", lambda g, b: inputs(g, b) * torch.tensor([[inputs(
+        g, 0.9)[1, 0, 0] / inputs(g, b)[1, 0, 0]], [1.0]]), "in place of beta?"),
     ("normalized_inputs", lambda g, b: g, "expected [4, 2, 3]"),
     ("normalized_inputs", lambda g, b: torch.ones(4, 2, 3), "At the first step of"),
     ("scaled_gradient", lambda g, theta, s: g(s * theta), "forget the chain rule"),

@@ -39,6 +39,23 @@ def read_by_hand(alpha, grads, *, detach=(), clamp=True, flip=False):
     return torch.stack(both[::-1] if flip else both)
 
 
+def read_so(alpha, grads, *, sign=None, below=None, detach=False):
+    """As by hand, with other signs, or with another sum below the logarithm."""
+    d = alpha.softmax(0) @ grads
+    size = below(d.abs()) if below else d.abs().clamp(min=math.exp(-P))
+    if sign is None:
+        sign = (math.exp(P) * (d.detach() if detach else d)).clamp(-1, 1)
+    else:
+        sign = sign(d)
+    return torch.stack([size.log() / P, sign])
+
+
+def two_so(M, *, limit):
+    """The weights, with another limit for the first."""
+    first = limit((M[1, 1] - M[0, 1]) / (M[0, 0] + M[1, 1] - 2 * M[0, 1]))
+    return torch.stack([first, 1 - first])
+
+
 def two(M, *, clip=True, flip=False, shared=True):
     off = M[0, 1] if shared else 0.0
     first = float((M[1, 1] - off) / (M[0, 0] + M[1, 1] - 2 * off))
@@ -101,17 +118,33 @@ WRONG = [
     ("two_sources", lambda M: torch.tensor([0.5, 0.5]), "set the derivative"),
     ("two_sources", lambda M: two(M) if M[0, 1] < 1 else torch.tensor([0.5, 0.5]),
      "expected 1, 0"),
+    ("two_sources", partial(two_so, limit=lambda x: x.clamp(max=1)),
+     "For M = [[5, 2], [2, 1]] yours gives -0.5, 1.5. A softmax has no negative"),
+    ("two_sources", partial(two_so, limit=lambda x: x.clamp(min=0)),
+     "For M = [[1, 2], [2, 5]] yours gives 1.5, -0.5. A softmax has no negative"),
+    ("two_sources", partial(two_so, limit=lambda x: x.abs().clamp(max=1)),
+     "take the absolute value"),
+    ("two_sources", lambda M: two(M) if M[0, 0] < 5 else torch.tensor([0.1, 0.9]),
+     "yours gives 0.1, 0.9, expected 0, 1"),
     ("two_sources", lambda M: torch.ones(3), "each of two sources"),
     ("read", partial(read_by_hand, detach=("grads",)), "leave the graph"),
     ("read", partial(read_by_hand, detach=("softmax",)), "leave the graph"),
-    ("read", partial(read_by_hand, detach=("logs",)), "part of it is lost"),
+    ("read", partial(read_by_hand, detach=("logs",)), "through the log-magnitudes"),
+    ("read", partial(read_so, detach=True), "none comes through the signs"),
+    ("read", lambda a, g: 2 * read_by_hand(a, g) - read_by_hand(a, g).detach(),
+     "part of it is lost"),
+    ("read", partial(read_so, sign=torch.sign), "between -1 and 1"),
+    ("read", partial(read_so, below=lambda x: x + math.exp(-P)), "You add e^-p to |d|"),
+    ("read", lambda a, g: read_by_hand(torch.zeros(3, requires_grad=True), g)
+     - read_by_hand(torch.zeros(3), g) + read_by_hand(a, g).detach(), "part of it is"),
     ("read", partial(read_by_hand, clamp=False), "log 0"),
     ("read", lambda a, g: read_by_hand(a, g) + softmax_by_hand(a, g).abs().log(),
      "from falling below e^-p"),
     ("read", lambda a, g: read_by_hand(a, g) / 0, "Do you divide by a gradient"),
     ("read", partial(read_by_hand, flip=True), "come first"),
     ("read", lambda a, g: log_sign(g.mean(0, keepdim=True)), "plain average"),
-    ("read", lambda a, g: a[:2, None] * g[:2], "Yours begins with"),
+    ("read", lambda a, g: 2 * read_by_hand(a, g),
+     "Where d is 2.05e-05 yours gives -2, 0.903, expected -1, 0.451."),
 ]  # fmt: skip
 
 

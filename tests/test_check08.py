@@ -120,6 +120,8 @@ WRONG = [
     ("style_term", lambda g, s, t: (g - t).square().sum() / s.square().sum(),
      "size of the start's"),
     ("style_term", lambda g, s, t: ratio(g, s, t) ** 0.5, "take the root"),
+    ("style_term", lambda g, s, t: (g - t).abs().sum() / (s - t).abs().sum(),
+     "add up absolute differences"),
     ("style_term", lambda g, s, t: 1 / ratio(g, s, t), "Turned round"),
     ("style_term", lambda g, s, t: 7.0, "yours gives 7"),
     ("style_term", lambda g, s, t: g, "return one number"),

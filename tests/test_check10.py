@@ -1,5 +1,7 @@
 """The checks of lesson 10: right answers, misconceptions by name, bad input."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -8,7 +10,8 @@ from l2o_kit import check
 from l2o_kit.check import lesson10
 
 
-def loop(model, optimizer, batches, *, zero=True, repeat=1, swap=False):
+def loop(model, optimizer, batches, *, zero=True, repeat=1, swap=False,
+         reduction="mean"):  # fmt: skip
     losses = []
     for X, y in batches:
         for _ in range(repeat):
@@ -16,7 +19,7 @@ def loop(model, optimizer, batches, *, zero=True, repeat=1, swap=False):
                 optimizer.step()
             if zero:
                 model.zero_grad()
-            loss = F.cross_entropy(model(X), y)
+            loss = F.cross_entropy(model(X), y, reduction=reduction)
             loss.backward()
             if not swap:
                 optimizer.step()
@@ -31,6 +34,22 @@ def late(model, optimizer, batches):
         loop(model, optimizer, [(X, y)])
         losses.append(F.cross_entropy(model(X), y).item())
     return losses
+
+
+def lame(model, optimizer, batches, *, backward=True):
+    """Steps that find no gradients."""
+    for X, y in batches:
+        loss = F.cross_entropy(model(X), y)
+        if backward:
+            loss.backward()
+        optimizer.zero_grad()
+        optimizer.step()
+    return [1.0] * len(batches)
+
+
+def one_sided(theta, blind=0):
+    """Right, but one coordinate is out of the graph."""
+    return hill([t.detach() if k == blind else t for k, t in enumerate(theta)])
 
 
 def hill(theta, powers=(2, 2)):
@@ -51,7 +70,11 @@ WRONG = [
     ("training_loop", lambda *a: loop(*a, swap=True), "step before backward"),
     ("training_loop", lambda *a: loop(*a, repeat=2), "used twice"),
     ("training_loop", lambda m, o, b: loop(m, o, b[:2]), "ends elsewhere"),
-    ("training_loop", lambda m, o, b: [1.0] * 4, "did not move"),
+    ("training_loop", lambda m, o, b: [1.0] * 4, "not move. Call optimizer.step("),
+    ("training_loop", lame, "not move: step() found no gradients. backward() is missi"),
+    ("training_loop", partial(lame, backward=False), "step() found no gradients"),
+    ("training_loop", partial(loop, reduction="sum"), "8 times"),
+    ("training_loop", lambda *a: [8 * x for x in loop(*a)], "Take the mean"),
     ("training_loop", lambda *a: loop(*a)[-1], "a list of the losses"),
     ("training_loop", lambda *a: loop(*a)[:3], "3 losses for 4"),
     ("training_loop", late, "as it was before its step"),
@@ -62,6 +85,21 @@ WRONG = [
     ("himmelblau", lambda t: hill(t, (1, 1)) ** 2, "each bracket alone"),
     ("himmelblau", lambda t: hill(t, (2, 1)), "yours gives"),
     ("himmelblau", lambda t: hill(t.flip(0)), "squares inside are exchanged"),
+    ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] - t[1] - 7) ** 2,
+     "At x = 1.5, y = -3.2 yours gives"),
+    ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] + t[1] ** 4 - 7) ** 2,
+     "yours gives"),
+    ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] + 1 - 7) ** 2,
+     "yours gives"),
+    ("himmelblau", lambda t: hill(t) * (1 if t[0] > 0 else 2), "At x = -0.7, y = 3.1"),
+    ("himmelblau", one_sided, "part of theta"),
+    ("himmelblau", partial(one_sided, blind=1), "part of theta"),
+    ("himmelblau", lambda t: hill(t).detach() + hill(2 * t) - hill(2 * t.detach()),
+     "its gradient is not"),
+    ("himmelblau", lambda t: hill(t).detach() + t.sum() * 0, "part of theta"),
+    ("himmelblau", lambda t: hill(t.detach()) * torch.ones((), requires_grad=True),
+     "part of theta"),
+    ("himmelblau", lambda t: hill((t[:1], t[1:])), "shape [1]"),
     ("himmelblau", lambda t: hill(t).item(), "autograd cannot see"),
     ("himmelblau", lambda t: hill(t.detach()), "autograd cannot see"),
     ("himmelblau", lambda t: t, "return one number"),

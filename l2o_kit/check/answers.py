@@ -8,6 +8,8 @@ import functools
 
 import torch
 
+RETURNED_NONE = "Your function returned None. Did you forget the word return?"
+
 
 class Wrong(Exception):
     """Why an answer is not right, in words for the student."""
@@ -24,8 +26,8 @@ def exercise(own, praise: str):
         def check(answer):
             try:
                 judge(answer)
-            except Wrong as wrong:
-                print(wrong)
+            except Exception as error:  # whatever the answer is, the lesson goes on
+                print(error if isinstance(error, Wrong) else _unreadable(error))
                 print("Until it is right, the next cells use the kit's own.")
                 return own
             print(f"Right: {praise}")
@@ -34,6 +36,13 @@ def exercise(own, praise: str):
         return check
 
     return decorate
+
+
+def _unreadable(error: Exception) -> str:
+    return (
+        f"The check cannot read what yours returns ({type(error).__name__}: {error}). "
+        "What does the exercise ask you to return?"
+    )
 
 
 def ask(function, *arguments):
@@ -57,7 +66,9 @@ def ask(function, *arguments):
                 "method that ends in _). It is still needed: compute a new one."
             )
     if value is None:
-        raise Wrong("Your function returned None. Did you forget the word return?")
+        raise Wrong(RETURNED_NONE)
+    if isinstance(value, torch.Tensor) and value.is_complex():
+        raise Wrong("You returned complex numbers; return real ones.")
     return value
 
 
@@ -99,6 +110,22 @@ def number(value) -> float:
         raise Wrong(
             f"You returned a {type(value).__name__}; return one number."
         ) from None
+    except OverflowError:
+        raise Wrong(
+            f"You returned a number ({type(value).__name__}) that is too large for a "
+            "float. Is there a power too many?"
+        ) from None
+
+
+def slope(value: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """The gradient of a result's sum; 0 where the result does not depend on ``at``."""
+    try:
+        (grad,) = torch.autograd.grad(
+            value.sum(), at, retain_graph=True, allow_unused=True
+        )
+    except RuntimeError as error:
+        raise Wrong(f"autograd cannot differentiate yours: {error}") from None
+    return torch.zeros_like(at) if grad is None else grad
 
 
 def read_off(answer, truth: int | float, within: int | float, hint: str, wrongs):

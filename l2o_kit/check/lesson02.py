@@ -37,8 +37,7 @@ def meta_loss(answer):
         return 2 * theta
 
     theta, phi = torch.tensor([1.0, -3.0]), torch.tensor(-2.0, requires_grad=True)
-    shown = phi.detach().clone().requires_grad_()
-    value = ask(lambda: answer(shown, theta.clone(), f, grad_f, 5))
+    value = ask(lambda: answer(phi, theta.clone(), f, grad_f, 5))
     truth = _own_meta_loss(phi, theta, f, grad_f, 5)
     seen, right = number(value), number(truth)
     last = number(f(theta) * (1 - 2 * phi.exp()) ** 10)
@@ -56,19 +55,13 @@ def meta_loss(answer):
             f"For five steps on theta^2 yours is {seen:.4g}, expected {right:.4g}. "
             "The rate is phi.exp(), and the update is minus the rate times grad_f."
         )
-    if isinstance(value, torch.Tensor) and value.requires_grad:
-        _differentiable(value, shown)
-    else:
-        raise Wrong(
-            "The number is right, but it has lost its graph: autograd cannot "
-            "differentiate it. Leave out .item(), float() and .detach()."
-        )
+    _same_derivative(answer)
 
 
-def _differentiable(value, phi):
-    """Wrong where autograd cannot walk back from the value to phi."""
+def _derivative(value, phi):
+    """dL/dphi by autograd; Wrong where it cannot walk back from the value to phi."""
     try:
-        torch.autograd.grad(value, phi)
+        return torch.autograd.grad(value, phi)[0]
     except RuntimeError as error:
         if "inplace" in str(error):
             raise Wrong(
@@ -76,6 +69,71 @@ def _differentiable(value, phi):
                 "Autograd needs the old one on its way back. Write theta = theta - ..."
             ) from None
         raise Wrong(f"Autograd cannot differentiate it: {error}") from None
+
+
+def _cube(theta):
+    return theta**3
+
+
+def _quartic(theta):
+    """Not a quadratic, on which some cuts leave the same derivative as others."""
+    return theta.pow(4).sum() / 4
+
+
+def _cut(phi, theta, *, read=False, past=False, sums=False):
+    """dL/dphi of five steps on the quartic, with one path cut by detach."""
+    total = torch.zeros(())
+    for _ in range(5):
+        start = theta.detach() if past else theta
+        theta = start - phi.exp() * _cube(theta.detach() if read else start)
+        total = (total.detach() if sums else total) + _quartic(theta)
+    return torch.autograd.grad(total, phi)[0]
+
+
+def _same_derivative(answer):
+    """Wrong where a path from phi to the losses is cut: the cut, by its name."""
+    phi, theta = torch.tensor(-2.0, requires_grad=True), torch.tensor([1.0, -2.0])
+    value = ask(lambda: answer(phi, theta.clone(), _quartic, _cube, 5))
+    truth = _own_meta_loss(phi, theta, _quartic, _cube, 5)
+    if not near(number(value), number(truth)):
+        raise Wrong(
+            f"Yours is right for theta^2. For theta^4 / 4 it is {number(value):.4g}, "
+            f"expected {number(truth):.4g}. Use f and grad_f as they are given."
+        )
+    if not (isinstance(value, torch.Tensor) and value.requires_grad):
+        raise Wrong(
+            "The number is right, but it has lost its graph: autograd cannot "
+            "differentiate it. Leave out .item(), float() and .detach()."
+        )
+    seen, right = _derivative(value, phi), _cut(phi, theta)
+    if not near(seen, right):
+        raise Wrong(
+            "The number is right, its derivative is not. For five steps on theta^4 / 4 "
+            f"yours has dL/dphi = {seen:.4g}, expected {right:.4g}. "
+            f"{_which_cut(seen, phi, theta)}"
+        )
+
+
+def _which_cut(seen, phi, theta) -> str:
+    """What cut the derivative, in words."""
+    for wrong, why in (
+        (torch.zeros(()), "No path from phi to the losses is left. Is phi detached?"),
+        (_cut(phi, theta, read=True), "What grad_f gives is a constant in yours. That "
+         "is first order, which section 2 is about. Leave .detach() out: phi changes "
+         "theta, and so the next gradient."),
+        (_cut(phi, theta, past=True), "theta is detached at each step. That is "
+         "truncation, in windows of one step, which section 2 is about. Here each "
+         "theta depends on phi through all the steps before it."),
+        (_cut(phi, theta, sums=True), "The running total is detached, so the last "
+         "loss alone is differentiated. All of them belong to the sum."),
+    ):  # fmt: skip
+        if near(seen, wrong):
+            return why
+    return (
+        "Somewhere a path from phi to a loss is cut. Is there a .detach(), a .data or "
+        "a torch.no_grad()? That is truncation, or first order, which section 2 is "
+        "about. Here every step counts, and all that follows from it."
+    )
 
 
 @exercise(reversed_sum, "each row holds its own term and all later ones.")

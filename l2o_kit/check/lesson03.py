@@ -72,8 +72,7 @@ def preprocessing(answer):
     value = ask(answer, grads, p)
     if isinstance(value, torch.Tensor) and value.shape == right.T.shape:
         raise Wrong(
-            "Yours has a row for each coordinate. Here features are rows and "
-            "coordinates are columns: [2, coords]."
+            "Yours has a row for each coordinate. Here features are rows: [2, coords]."
         )
     _no_bare_log(value, grads)
     value = tensor_like(value, right, "two numbers for each coordinate.")
@@ -117,8 +116,7 @@ def _no_bare_log(value, grads):
 
 
 def _own_cell(W, x, h, c):
-    gates = W @ torch.cat([x, h, torch.ones_like(x[:1])])
-    i, f, o, g = gates.chunk(4)
+    i, f, o, g = (W @ torch.cat([x, h, torch.ones_like(x[:1])])).chunk(4)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.tanh(), c
 
@@ -126,29 +124,28 @@ def _own_cell(W, x, h, c):
 @exercise(_own_cell, "it agrees with torch.nn.LSTMCell, coordinate by coordinate.")
 def cell(answer):
     """One LSTM cell on columns: (W, x, h, c) to (h', c')."""
-    hidden, inputs, coords = 3, 2, 4
     generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape):
-        return torch.randn(shape, generator=generator)
-
-    W, x = normal(4 * hidden, inputs + hidden + 1), normal(inputs, coords)
-    h, c = normal(hidden, coords), normal(hidden, coords)
+    shapes = (12, 6), (2, 4), (3, 4), (3, 4)  # 3 hidden units, 2 inputs, 4 coordinates
+    W, x, h, c = (torch.randn(shape, generator=generator) for shape in shapes)
     value = ask_shapes(
         answer, W, x, h, c, hint="z = [x; h; 1] must have as many rows as W has "
         "columns, inputs + hidden + 1. Is the row of ones there?"
     )  # fmt: skip
-    new_h, new_c = _pair(value, h, "the new h and the new c")
-    right_h, right_c = _torch_cell(W, x, h, c)
+    if not (isinstance(value, tuple) and len(value) == 2):
+        raise Wrong("Return two things: the new h and the new c.")
+    new_h, new_c = (tensor_like(v, h, "as the old, [hidden, coords].") for v in value)
+    right_h, right_c = _own_cell(W, x, h, c)
     if near(new_h, right_c) and near(new_c, right_h):
         raise Wrong("Both are right, in the other order: return h' first, then c'.")
     _slips(new_h, new_c, W, x, h, c)
-    if not (near(new_h, right_h) and near(new_c, right_c)):
-        raise Wrong(
-            f"Yours gives c' = {new_c[0, 0]:.3f} in the first place, torch.nn.LSTMCell "
-            f"{right_c[0, 0]:.3f}. One product, W @ torch.cat([x, h, ones]), then cut "
-            "it in four with chunk."
-        )
+    for name, ours, theirs in (("c'", new_c, right_c), ("h'", new_h, right_h)):
+        if not near(ours, theirs):
+            k = (ours - theirs).abs().argmax()  # where they differ most
+            raise Wrong(
+                f"Yours gives {name} = {ours.flatten()[k]:.4g}, torch.nn.LSTMCell "
+                f"{theirs.flatten()[k]:.4g}. One product, W @ torch.cat([x, h, ones]), "
+                "cut in four with chunk; then c' = f c + i tanh(...), h' = o tanh(c')."
+            )
 
 
 def _slips(new_h, new_c, W, x, h, c):
@@ -159,44 +156,30 @@ def _slips(new_h, new_c, W, x, h, c):
     for wrong, why in (
         (si * c + sf * g.tanh(), "The gates i and f have changed places. The rows of W "
          "are W_i, W_f, W_o, W_c: f keeps the old c, i lets the new in."),
+        ((1 - sf) * c + si * g.tanh(), "You keep 1 - f of the old c. A forget gate of "
+         "1 does not forget: it keeps all. 0 forgets. So it is f c."),
         (sf * c + si * g.sigmoid(), "The candidate goes through tanh, not sigmoid: it "
          "must be able to be negative."),
         (sf * c + si * g, "The candidate goes through tanh."),
         (sf * c + si * o.tanh(), "The last two have changed places. The rows of W are "
-         "W_i, W_f, W_o and then the candidate's, W_c. (In torch.nn.LSTMCell they "
-         "stand in another order.)"),
-        (_other_order(W, x, h, c), "x comes first in z, then h, then the 1: so do the "
+         "W_i, W_f, W_o, W_c. (In torch.nn.LSTMCell they stand in another order.)"),
+        (_own_cell(W, h, x, c)[1], "x comes first in z, then h, then the 1: so do the "
          "columns of W."),
         (f * c + i * g.tanh(), "A gate goes through a sigmoid, which makes it a number "
          "between 0, shut, and 1, open."),
     ):  # fmt: skip
         if near(new_c, wrong):
             raise Wrong(why)
-    if near(new_c, right) and near(new_h, so * c.tanh()):
-        raise Wrong("h' is made from the old c. Use the new one: o tanh(c').")
-    if near(new_c, right) and near(new_h, so * right):
-        raise Wrong("h' is o times tanh of c'.")
-
-
-def _other_order(W, x, h, c):
-    """The new c of who stacks z = [h; x; 1]."""
-    i, f, _, g = (W @ torch.cat([h, x, torch.ones_like(x[:1])])).chunk(4)
-    return f.sigmoid() * c + i.sigmoid() * g.tanh()
-
-
-def _torch_cell(W, x, h, c):
-    """The same by torch.nn.LSTMCell, whose rows are i, f, g, o."""
-    hidden, inputs = len(h), len(x)
-    i, f, o, g = W.chunk(4)
-    rows = torch.cat([i, f, g, o])
-    theirs = torch.nn.LSTMCell(inputs, hidden)
-    with torch.no_grad():
-        theirs.weight_ih.copy_(rows[:, :inputs])
-        theirs.weight_hh.copy_(rows[:, inputs:-1])
-        theirs.bias_ih.copy_(rows[:, -1])
-        theirs.bias_hh.zero_()
-        new_h, new_c = theirs(x.T, (h.T, c.T))
-    return new_h.T, new_c.T
+    for wrong, why in (
+        (so * c.tanh(), "h' is made from the old c. Use the new one: o tanh(c')."),
+        (so * right, "The tanh is missing."),
+        (so * right.sigmoid(), "c' goes through tanh, not sigmoid: h' has a sign."),
+        (right.tanh(), "The output gate is missing. It says how much of c' is shown."),
+        (si * right.tanh(), "You took the input gate, i, in place of o."),
+        (o.tanh() * right.tanh(), "A gate goes through a sigmoid, and so does o."),
+    ):  # fmt: skip
+        if near(new_c, right) and near(new_h, wrong):
+            raise Wrong(f"c' is right, h' = o tanh(c') is not. {why}")
 
 
 @exercise(LSTMOptimizer, "three steps of yours equal three of the kit's.")
@@ -218,6 +201,7 @@ def optimizer(answer):
         update, states[0] = _step(made, grads.double(), states[0])
         right, states[1] = kits(grads.double(), states[1])
         _compare(made, update, right, states, t)
+        _same_paths(made, kits, update, right, t)
 
 
 def _step(made, grads, state):
@@ -270,21 +254,38 @@ def _compare(made, update, right, states, t):
             f"At step {t + 1} your update is {_short(update)}, expected "
             f"{_short(right)}: output_scale * (w_out @ x + b_out), x being the last h."
         )
-    if not update.requires_grad:
+
+
+def _same_paths(made, kits, update, right, t):
+    """Wrong where autograd does not reach the weights as it does from the kit's."""
+    try:
+        same = near(_to_weights(made, update), _to_weights(kits, right))
+    except RuntimeError:  # there is no graph, or what it needs was changed in place
+        same, t = False, 0
+    if not same and t == 0:
         raise Wrong(
             "The numbers are right, but they have lost their graph: autograd cannot "
-            "reach the weights. Leave out .detach(), .data and .item()."
+            "reach all weights. Drop .detach(), .data, .item() and changes in place."
         )
+    if not same:
+        raise Wrong(
+            "The numbers are right, but no gradient flows through the old h and c. "
+            "That is truncation, after each step: what to remember is never learned. "
+            "Leave .detach() and .data out of the new state."
+        )
+
+
+def _to_weights(optimizer, update):
+    """The derivative of the update's sum with respect to the weights, flat."""
+    weights = list(optimizer.lstm.parameters())
+    grads = torch.autograd.grad(
+        update.sum(), weights, retain_graph=True, materialize_grads=True
+    )
+    return torch.cat([grad.flatten() for grad in grads])
 
 
 def _short(values):
     return [round(float(v), 4) for v in values.detach()]
-
-
-def _pair(value, like, what):
-    if not (isinstance(value, tuple) and len(value) == 2):
-        raise Wrong(f"Return two things: {what}.")
-    return [tensor_like(v, like, "as the old one, [hidden, coords].") for v in value]
 
 
 @torch.no_grad()

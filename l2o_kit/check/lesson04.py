@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from l2o_kit.check.answers import (
+    RETURNED_NONE,
     Wrong,
     ask,
     exercise,
@@ -152,17 +153,37 @@ def best_rate(answer):
     if len(drawn) < len(RATES):
         raise Wrong(f"You tried {len(drawn)} of {len(RATES)} rates.")
     if value == RATES[0]:
-        raise Wrong(
-            "One rate diverges, its loss is not a number, and comparing with that is "
-            "always false: min() took it for the best. Turn it into infinity first, "
-            "with .nan_to_num(torch.inf)."
-        )
+        _name_why_the_first(answer, optimizee)
     if value not in RATES:
         raise Wrong(f"{value:g} is none of the rates. Return the rate, not its loss.")
     if value != _own_rate(optimizee, RATES, JUDGED):
         raise Wrong(
             f"Yours picks {value:g}. The best rate has the *lowest* mean loss over the "
             "steps 91 to 100: the last ten of the 101 rows of .losses."
+        )
+
+
+def _name_why_the_first(answer, optimizee):
+    """Raises Wrong: why the rate that diverges was picked, where that can be told."""
+    turned = number(ask(answer, optimizee, RATES[::-1], JUDGED))
+    if turned == _own_rate(optimizee, RATES, JUDGED):  # as the nan is not the first now
+        raise Wrong(
+            "One rate diverges, its loss is not a number, and comparing with that is "
+            "always false: min() took it for the best. Turn it into infinity first, "
+            "with .nan_to_num(torch.inf)."
+        )
+    if turned == RATES[-1]:
+        raise Wrong(
+            "Yours picks the first rate, whichever that is. Where each loss is nan or "
+            "infinite, none is the least. Do you run Adam, with "
+            "partial(torch.optim.Adam, lr=lr)?"
+        )
+    sane = number(ask(answer, optimizee, RATES[1:], JUDGED))
+    if sane == _own_rate(optimizee, RATES, JUDGED):  # the lowest, but of 1e20
+        raise Wrong(
+            f"Yours picks {RATES[0]:g}, which diverges: its loss is not a number. "
+            ".nan_to_num() alone turns nan into 0, the lowest of all. Turn it into "
+            "infinity, with .nan_to_num(torch.inf)."
         )
 
 
@@ -193,17 +214,28 @@ def break_even(answer):
             "expected 601 / 3 = 200.333, not rounded: each run saves 3 s."
         )
     for slow in (5.0, 7.0):
-        try:
-            never = number(ask(answer, training, slow, rival))
-        except Wrong as wrong:
-            if "ZeroDivisionError" not in str(wrong):
-                raise
-            never = 0.0
-        if never != float("inf"):
+        does = _instead_of_never(answer, training, slow, rival)
+        if does:
             raise Wrong(
                 f"A learned run of {slow:g} s against a rival's 5 s saves nothing: it "
-                f'never pays. Return float("inf") there; yours gives {never:g}.'
+                f'never pays. Return float("inf") there; yours {does}.'
             )
+
+
+def _instead_of_never(answer, *seconds) -> str:
+    """What an answer does where it never pays, in words; nothing if it is infinite."""
+    try:
+        value = ask(answer, *seconds)
+    except Wrong as wrong:
+        if str(wrong) == RETURNED_NONE:
+            return "returns None"
+        if "ZeroDivisionError" in str(wrong):
+            return "divides by zero"
+        raise
+    if isinstance(value, str):
+        return f"gives the text {value!r}"
+    never = number(value)
+    return "" if never == float("inf") else f"gives {never:g}"
 
 
 def _curves() -> dict:

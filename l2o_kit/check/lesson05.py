@@ -118,6 +118,23 @@ def normalized_inputs(answer):
             f"{_short(value[0, :, 0])}, expected {_short(right[0, :, 0])}; at the "
             f"last {_short(value[-1, :, 0])}, expected {_short(right[-1, :, 0])}."
         )
+    _reads_beta(answer, grads, value)
+
+
+def _reads_beta(answer, grads, before):
+    """Wrong where another beta than 0.9 gives wrong inputs."""
+    right = _own_normalized(grads, 0.5)
+    value = tensor_like(ask(answer, grads, 0.5), right, "as with another beta.")
+    if near(value, before):
+        raise Wrong(
+            f"Yours gives the same with beta = {BETA} and with 0.5. beta says how much "
+            f"of the past m and v keep, and {BETA} is one choice. Use the argument."
+        )
+    if not near(value, right, tolerance=1e-3):
+        raise Wrong(
+            f"With beta = {BETA} yours is right, with 0.5 it is not. Is there a number "
+            "in place of beta? It stands in m, in v and in 1 - beta^t."
+        )
 
 
 def _own_scaled(gradient, theta, scale):

@@ -1,5 +1,7 @@
 """Lesson 07: inverse variances, two sources, a path read, a gradient for alpha."""
 
+import math
+
 import torch
 
 from l2o_kit.check.answers import (
@@ -10,6 +12,7 @@ from l2o_kit.check.answers import (
     number,
     reaches,
     read_off,
+    slope,
     tensor_like,
 )
 from l2o_kit.data import stream
@@ -57,7 +60,6 @@ def _own_two(M):
 def two_sources(answer):
     """Second moments M [2, 2] to the weights on the simplex that leave least, [2]."""
     inside = torch.tensor([[1.0, 0.5], [0.5, 2.0]])
-    outside = torch.tensor([[1.0, 2.0], [2.0, 5.0]])
     value = _pair(ask(answer, inside))
     right = _own_two(inside)
     if near(value, torch.tensor([2.0, 1.0]) / 3):
@@ -78,15 +80,28 @@ def two_sources(answer):
             f"{_short(right)}. Write lambda_1 as 1 - lambda_0, and set the derivative "
             "of lambda^T M lambda to zero."
         )
-    value = _pair(ask(answer, outside))
+    for name, outside in (
+        ("[[1, 2], [2, 5]]", torch.tensor([[1.0, 2.0], [2.0, 5.0]])),  # unlimited: 1.5
+        ("[[5, 2], [2, 1]]", torch.tensor([[5.0, 2.0], [2.0, 1.0]])),  # and -0.5
+    ):
+        _check_corner(name, _pair(ask(answer, outside)), _own_two(outside))
+
+
+def _check_corner(name: str, value, right):
+    """Wrong unless the weights are those at the corner of the simplex."""
     if (value < 0).any():
         raise Wrong(
-            f"For M = [[1, 2], [2, 5]] yours gives {_short(value)}. A softmax has no "
+            f"For M = {name} yours gives {_short(value)}. A softmax has no "
             "negative weights: keep lambda_0 between 0 and 1."
         )
-    if not near(value, _own_two(outside)):
+    if near(right, torch.tensor([0.0, 1.0])) and near(value, torch.tensor([0.5, 0.5])):
         raise Wrong(
-            f"For M = [[1, 2], [2, 5]] yours gives {_short(value)}, expected 1, 0."
+            f"For M = {name} the formula gives lambda_0 = -0.5, and yours 0.5: do you "
+            "take the absolute value? The nearest that is allowed is 0: .clamp(0, 1)."
+        )
+    if not near(value, right):
+        raise Wrong(
+            f"For M = {name} yours gives {_short(value)}, expected {_short(right)}."
         )
 
 
@@ -106,8 +121,9 @@ def _own_read(alpha, grads):
 @exercise(_own_read, "the value is the old one, and alpha has a gradient.")
 def read(answer):
     """(alpha [sources], grads [sources, coords]) to [2, coords], for a gradient."""
-    grads = torch.randn(3, 4, generator=stream(0, "read"))
-    grads[:, 3] = 0.0  # log 0
+    grads = torch.randn(3, 5, generator=stream(0, "read"))
+    grads[:, 3] = math.exp(-11) * torch.tensor([1.0, 2.0, -0.5])  # below e^-p
+    grads[:, 4] = 0.0  # log 0
     alpha = torch.tensor([0.0, 0.5, -0.5], requires_grad=True)
     right = _own_read(alpha, grads)
     value = _reads(answer, alpha, grads)
@@ -121,27 +137,59 @@ def read(answer):
         raise Wrong("The log-magnitudes come first, then the signs.")
     if near(value.detach(), log_sign(grads.mean(0, keepdim=True), P)):
         raise Wrong("You read the plain average. Weigh with softmax(alpha).")
-    if not near(value.detach(), right.detach()):
-        raise Wrong(
-            f"Yours begins with {_short(value[0, :3])}, expected "
-            f"{_short(right[0, :3])}."
-        )
+    _check_read(value.detach(), right.detach(), (alpha.softmax(0) @ grads).detach())
     if not value.requires_grad:
         raise Wrong(
             "The value is right, and no gradient reaches alpha: somewhere you leave "
             "the graph, with .data, .detach(), .numpy() or torch.tensor(...). Trained "
             "like this, lambda would stay at 1/K for ever."
         )
-    slope = torch.autograd.grad(value.sum(), alpha)[0]
-    if not slope.isfinite().all():
+    logs, signs = (slope(row, alpha) for row in right)
+    _check_alphas_slope(slope(value, alpha), logs, signs)
+
+
+def _check_alphas_slope(seen, logs, signs):
+    """Wrong unless it is the sum of what comes through logs and through signs."""
+    if not seen.isfinite().all():
         raise Wrong(
             "The gradient of alpha is nan: where the combined gradient is 0 you take "
             "log 0, and 0 times infinity. Clamp from below before the logarithm."
         )
-    if not near(slope, torch.autograd.grad(right.sum(), alpha)[0]):
+    if near(seen, logs):
         raise Wrong(
-            f"The gradient of alpha is {_short(slope)}: part of it is lost on the way. "
+            "Part of alpha's gradient is lost: none comes through the signs. Below "
+            "e^-p they are e^p d, which has a slope. Do they pass a .detach()?"
+        )
+    if near(seen, signs):
+        raise Wrong(
+            "Part of alpha's gradient is lost: none comes through the log-magnitudes. "
+            "Do they pass a .detach()?"
+        )
+    if not near(seen, logs + signs):
+        raise Wrong(
+            f"The gradient of alpha is {_short(seen)}: part of it is lost on the way. "
             "Does softmax(alpha) pass a .detach()?"
+        )
+
+
+def _check_read(value, right, d):
+    """Wrong unless the values are right; d [coords] is what they are read from."""
+    if near(value[0], (d.abs() + math.exp(-P)).log() / P):
+        raise Wrong(
+            "You add e^-p to |d|, so that every log-magnitude is a little too large. "
+            "Keep |d| from falling below e^-p: .clamp(min=e^-p)."
+        )
+    if near(value, torch.stack([right[0], d.sign()])):
+        raise Wrong(
+            f"For d = {float(d[3]):.2g}, below e^-p, yours says the sign, "
+            f"{float(value[1, 3]):g}. There the second channel is e^p d, between -1 "
+            f"and 1: {float(right[1, 3]):.2g}."
+        )
+    if not near(value, right):
+        k = int((value - right).abs().sum(0).argmax())
+        raise Wrong(
+            f"Where d is {float(d[k]):.3g} yours gives {_short(value[:, k])}, expected "
+            f"{_short(right[:, k])}."
         )
 
 
@@ -150,7 +198,7 @@ def _takes_log_0(value, right) -> bool:
     if not isinstance(value, torch.Tensor) or value.shape != right.shape:
         return False
     finite = value.isfinite()
-    return bool(finite[:, :3].all() and not finite[:, 3].all())
+    return bool(finite[:, :-1].all() and not finite[:, -1].all())
 
 
 def _reads(answer, alpha, grads):

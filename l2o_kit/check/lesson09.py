@@ -99,7 +99,7 @@ def _own_style(gram, start, goal):
 @exercise(_own_style, "1 where nothing was painted yet, 0 where the style is met.")
 def style_term(answer):
     """Gram matrices [c, c] of the picture, the start and the style to one number."""
-    draw = stream(0, "style")
+    draw = stream(4, "style")  # by each slip another number, 2 % apart or more
     gram, start, goal = (torch.rand(3, 3, generator=draw) for _ in range(3))
     value = number(ask(answer, gram, start, goal))
     right = float(_own_style(gram, start, goal))
@@ -112,6 +112,8 @@ def style_term(answer):
          "of the style's Gram matrix. Divide by the distance of the start."),
         ((gram - goal).square().sum() / start.square().sum(), "You divide by the size "
          "of the start's Gram matrix. Divide by the distance from start to goal."),
+        ((gram - goal).abs().sum() / (start - goal).abs().sum(), "You add up absolute "
+         "differences. A squared distance adds up squares."),
         ((gram - goal).norm() / (start - goal).norm(), "You take the root: the term is "
          "a ratio of squared distances."),
         ((start - goal).square().sum() / (gram - goal).square().sum(), "Turned round: "

@@ -6,7 +6,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from l2o_kit.check.answers import Wrong, ask, exercise, near, number, read_off
+from l2o_kit.check.answers import (
+    Wrong,
+    ask,
+    exercise,
+    near,
+    number,
+    read_off,
+    slope,
+)
 from l2o_kit.data import stream
 from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.optimizees import mlp
@@ -71,15 +79,21 @@ def training_loop(answer):
     """(model, optimizer, batches) to the loss of each step; the model is trained."""
     model, batches = _loop_case()
     before = nn.utils.parameters_to_vector(model.parameters()).detach()
-    value = {}
+    steps = []
 
-    def asked(*arguments):
-        value["losses"] = _ask_in_place(answer, *arguments)
+    def asked(model, optimizer, batches):
+        optimizer.register_step_post_hook(lambda *_: steps.append(1))
+        return _ask_in_place(answer, model, optimizer, batches)
 
-    theta, _ = _after(asked, model, batches)
+    theta, value = _after(asked, model, batches)
     right, losses = _after(_own_loop, model, batches)
     if torch.equal(theta, before):
-        raise Wrong("The model did not move. Call optimizer.step() for each minibatch.")
+        raise Wrong(
+            "The model did not move: step() found no gradients. backward() is missing, "
+            "or zero_grad() comes between backward() and step()."
+            if steps else
+            "The model did not move. Call optimizer.step() for each minibatch."
+        )  # fmt: skip
     for wrong, why in (
         (_no_zero_grad, "Nearly: gradients add up from step to step. Call "
          "optimizer.zero_grad() before each backward()."),
@@ -94,7 +108,7 @@ def training_loop(answer):
             "The model ends elsewhere than it should. For each (X, y): zero_grad, "
             "F.cross_entropy(model(X), y), backward, step. Nothing else."
         )
-    _check_losses(value["losses"], losses)
+    _check_losses(value, losses, len(batches[0][0]))
 
 
 def _ask_in_place(answer, *arguments):
@@ -102,7 +116,7 @@ def _ask_in_place(answer, *arguments):
     return ask((lambda: answer(*arguments)) if callable(answer) else answer)
 
 
-def _check_losses(value, right):
+def _check_losses(value, right, examples: int):
     try:
         value = torch.tensor([number(one) for one in value])
     except (TypeError, Wrong):
@@ -111,6 +125,12 @@ def _check_losses(value, right):
         ) from None
     if len(value) != len(right):
         raise Wrong(f"You returned {len(value)} losses for {len(right)} minibatches.")
+    if near(value, examples * torch.tensor(right)):
+        raise Wrong(
+            f"Your losses are {examples} times the right ones: you add up the "
+            f"{examples} examples of a minibatch. Take the mean, as F.cross_entropy "
+            "does unless told otherwise."
+        )
     if not near(value, torch.tensor(right)):
         raise Wrong(
             "The model is trained rightly, but the losses differ: return each one as "
@@ -126,8 +146,15 @@ def _own_himmelblau(theta):
 @exercise(_own_himmelblau, "any function of a tensor is an optimizee.")
 def himmelblau(answer):
     """theta [2] to one number that autograd can differentiate."""
-    theta = torch.tensor([1.5, -1.0], requires_grad=True)
-    value = ask(answer, theta)
+    for x, y in ((1.5, -3.2), (-0.7, 3.1)):
+        theta = torch.tensor([x, y], requires_grad=True)
+        value = ask(answer, theta)
+        _check_value(value, theta)
+        _check_slope(value, theta)
+
+
+def _check_value(value, theta):
+    """Wrong unless the number is right."""
     right = _own_himmelblau(theta.detach())
     x, y = theta.detach()
     for wrong, why in (
@@ -143,13 +170,29 @@ def himmelblau(answer):
             raise Wrong(why)
     if not near(number(value), float(right)):
         raise Wrong(
-            f"At x = 1.5, y = -1 yours gives {number(value):.4f}, expected "
-            f"{float(right):.4f}."
+            f"At x = {float(x):g}, y = {float(y):g} yours gives {number(value):.4f}, "
+            f"expected {float(right):.4f}."
         )
+
+
+def _check_slope(value, theta):
+    """Wrong unless it is one number with the right gradient."""
     if not isinstance(value, torch.Tensor) or not value.requires_grad:
         raise Wrong(
             "The number is right, but autograd cannot see through it: no .item(), no "
             "float(), no numpy inside f. Return the tensor."
+        )
+    if value.shape:
+        raise Wrong(
+            f"The number is right, in a tensor of shape {list(value.shape)}. Return "
+            "one of shape [], as x, y = theta makes them, or theta[0] and theta[1]."
+        )
+    seen, right = slope(value, theta), slope(_own_himmelblau(theta), theta)
+    if not near(seen, right):
+        raise Wrong(
+            f"The number is right, and its gradient is not: autograd gives "
+            f"{seen[0]:.4g}, {seen[1]:.4g}, expected {right[0]:.4g}, {right[1]:.4g}. "
+            "Does part of theta leave the graph, with .detach(), .item() or .data?"
         )
 
 
