@@ -27,7 +27,8 @@ HEAD = """\
 # Claims
 
 Written by `make claims`, which measures all; do not edit. A row's command measures it \
-alone, and writes it here.
+alone, and writes it here. Speed and memory are measured together, by `make bench`; \
+the row's second command judges what that wrote.
 
 - *claim*: that the number measured is at most a threshold, which the sentence \
 names. It *holds* where the whole interval is on the right side, *fails* where all of \
@@ -73,8 +74,10 @@ def row(claim: Claim, found: tuple | None, seconds: int | float | None,
         cells = [written(value), f"{written(low)} to {written(high)}", against,
                  claim.verdict(low, high)]  # fmt: skip
     value, interval, against, verdict = cells
-    took = "-" if seconds is None or not found else f"{seconds:.1f}"
-    command = f"`python -m l2o_kit.claims {claim.id}`"
+    bench = claim.lesson == "bench"
+    took = "-" if bench or seconds is None or not found else f"{seconds:.1f}"
+    first = "`make bench`, then " if bench else ""
+    command = f"{first}`python -m l2o_kit.claims {claim.id}`"
     cells = (claim.id, claim.statement, claim.published, value, interval, against,
              claim.judged_on, took, verdict, claim.source, command)  # fmt: skip
     return f"| {' | '.join(cells)} | <!-- {how} -->"
