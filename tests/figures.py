@@ -197,22 +197,26 @@ def faint_marks(figure) -> list[str]:
 
 
 def form(line) -> tuple:
-    """What is left of a line's look in grey."""
+    """What is left of the look of a line, or of a bar, in grey."""
+    if not hasattr(line, "get_marker"):
+        return "bar", str(line.get_hatch())
     broad = line.get_linewidth() > 5
     return line.get_linestyle(), str(line.get_marker()), line.get_fillstyle(), broad
 
 
 def looks(ax) -> list[tuple]:
-    """The different (colour, form, name) of an axes' lines; no name is ""."""
-    lines = [line for line in ax.lines if (line.get_alpha() or 1) >= 0.5]
-    names = [line.get_label() for line in lines]
+    """The different (colour, form, name) of lines and bars; no name is ""."""
+    bars = [bar for bar in ax.patches if bar.get_fill() and bar.get_visible()]
+    marks = [mark for mark in (*ax.lines, *bars) if (mark.get_alpha() or 1) >= 0.5]
+    names = [mark.get_label() for mark in marks]
     names = ["" if name.startswith("_") else name for name in names]
-    return sorted({(to_hex(line.get_color()), form(line), name)
-                   for line, name in zip(lines, names, strict=True)})  # fmt: skip
+    return sorted({(to_hex(colours_of(mark)[0]), form(mark), name)
+                   for mark, name in zip(marks, names, strict=True)
+                   if colours_of(mark)})  # fmt: skip
 
 
 def confused(figure, apart: int | float, all_lines: bool = True) -> list[str]:
-    """Lines of one plot whose colours are too near for some reader, or only differ.
+    """Lines or bars of one plot whose colours are too near, or only differ in colour.
 
     Curves with names in a legend must differ in form; with all_lines all others of
     different colours, too.

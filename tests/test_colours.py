@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from l2o_kit import plots
 from l2o_kit.diagnosis import Diagnosis, Finding
@@ -103,6 +104,17 @@ def test_the_first_colours_of_okabe_and_ito_would_fail_here():
         colours.contrast("#56B4E9", "white") < 3 > colours.contrast("#E69F00", "white")
     )
     assert colours.distance("#009E73", "#767676", "deuteranopia") < APART
+
+
+def test_lines_and_bars_that_only_differ_in_colour_are_found():
+    for hatch, found in ((None, True), ("//", False)):
+        figure = Figure()
+        ax = figure.add_subplot()
+        ax.bar([0], [1], color=plots.GREY)
+        ax.bar([1], [1], color=plots.BLUE, hatch=hatch)
+        assert bool(figures.confused(figure, APART)) is found
+    ax.bar([2], [1], color=(0.41, 0.41, 0.41), hatch="x")
+    assert "none: " in figures.confused(figure, APART)[0]
 
 
 def test_rules_and_sources_differ_in_colour_and_in_form_too():

@@ -61,7 +61,7 @@ class CostMeter(Panel):
         self.gradients = left.bar(NAMES, [1, 1], width=0.55, color=GREY,
                                   label="gradient")  # fmt: skip
         self.updates = left.bar(NAMES, [1, 1], bottom=[1, 1], width=0.55,
-                                color=[GREEN, VERMILION], hatch="//",
+                                color=[GREEN, VERMILION], hatch=["//", "\\\\"],
                                 edgecolor="white", label="update")  # fmt: skip
         self.words = [left.text(k, 1, "", ha="center", va="bottom") for k in range(2)]
         left.set(ylim=(0, 1.15), ylabel="one step / the longer one")
