@@ -252,6 +252,16 @@ def test_live_seconds_come_from_the_environment(monkeypatch):
     assert MetaTraining().budget == {"seconds": 7.0}
     monkeypatch.delenv("L2O_LIVE_SECONDS")
     assert minute.live_seconds() == 60.0
+    for empty in ("", " "):
+        monkeypatch.setenv("L2O_LIVE_SECONDS", empty)
+        assert minute.live_seconds() == 60.0
+
+
+@pytest.mark.parametrize("value", ["abc", "-5", "0", "nan", "inf", "1 minute"])
+def test_live_seconds_that_are_none_are_refused_in_words(value, monkeypatch):
+    monkeypatch.setenv("L2O_LIVE_SECONDS", value)
+    with pytest.raises(ValueError, match=f"L2O_LIVE_SECONDS='{value}': .*Set it to"):
+        minute.live_seconds()
 
 
 def test_the_note_that_sends_a_click_to_the_busy_shell_is_dropped():

@@ -7,6 +7,7 @@ which the training never sees.
 """
 
 import functools
+import math
 import os
 
 import ipywidgets as widgets
@@ -35,8 +36,21 @@ RATE, FALL = 10**-2.3, 1 / 16  # the meta learning rate at first, and its fall
 
 
 def live_seconds() -> float:
-    """How long a cell may train: the environment's L2O_LIVE_SECONDS, or 60."""
-    return float(os.environ.get("L2O_LIVE_SECONDS", "60"))
+    """How long a cell may train: the environment's L2O_LIVE_SECONDS, or 60.
+
+    Raises ValueError where it is no number of seconds; empty counts as not set.
+    """
+    text = os.environ.get("L2O_LIVE_SECONDS", "").strip() or "60"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError(
+            f"L2O_LIVE_SECONDS={text!r}: it says how many seconds a cell may train, a "
+            "number above 0. Set it to one, such as 180, or leave it empty for 60."
+        )
+    return seconds
 
 
 def watch(rule, problem: str) -> np.ndarray:

@@ -1,9 +1,10 @@
 """175 small faults, written before any run and without looking at the tests.
 
 ``python -m tests.planted.run`` plants them one at a time. The first run, on the tests
-as they then were, is in ``first_run.jsonl``: 151 of 175 were noticed (86 %). It ran in
-pieces, and the runner itself was mended on the way: it had overlooked some tests that
-do import the changed file. Then the tests were mended, and all 175 ran once more, in
+as they then were, is in ``first_run.jsonl``. It ran in pieces, and the runner itself
+was mended on the way: it had overlooked some tests that do import the changed file. At
+first 147 of 175 were noticed (84 %); once it looked at those tests, too, 151 (86 %):
+six faults have a second row. Then the tests were mended, and all 175 ran once more, in
 one go: ``after_mending.jsonl``, 174 noticed (99 %) in 77 minutes on two cores. The one
 that was missed, a rule drawn in another's colour, has a test of its own since.
 """
