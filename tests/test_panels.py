@@ -1,6 +1,7 @@
 """Panels: every control to both ends, guesses, errors, Run and Stop, film-strips."""
 
 import io
+import re
 import threading
 import time
 
@@ -350,13 +351,18 @@ def test_fresh_race_plots_what_an_independent_run_gives():
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_stored_film_strips_are_what_the_panels_draw(kind):
+def test_stored_film_strips_are_what_the_panels_draw_and_say(kind):
+    drawn, told = film_strip(kind)
     old, new = (
         np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=float)
-        for data in (kind().stored_strip(), film_strip(kind))
+        for data in (kind().stored_strip()[0], drawn)
     )
     assert old.shape == new.shape
     assert (np.abs(old - new).max(2) > 64).mean() < 0.01
+    said = kind().stored_strip()[1]
+    words, now = ([re.sub(r"[\d.]+", "", text) for text in each]
+                  for each in (said, told))  # fmt: skip
+    assert words == now and len(set(said)) == len(kind.strip)
 
 
 def test_a_caption_says_what_stands_at_the_controls():
@@ -380,20 +386,36 @@ def test_a_caption_says_what_stands_at_the_controls():
 
 
 def test_film_strips_are_told_in_the_words_of_the_page():
-    told = {kind.__name__: kind().strip_alt() for kind in (CostMeter, Paths, ArtRace)}
+    told = {
+        kind.__name__: kind()._repr_mimebundle_()["text/html"]
+        for kind in (CostMeter, Paths, ArtRace)
+    }
     assert "parameters: 994,570 · minibatch: 8,192" in told["CostMeter"]
     assert "sources: 3 to 0.5, judged on source 0" in told["Paths"]
-    assert "still pictures for place: 64x64 · rival, left: Adam; " in told["ArtRace"]
+    where = "still pictures for place: 64x64 · rival, left: Adam. Place 64x64, loss"
+    assert where in told["ArtRace"]
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_every_panel_shows_a_strip_without_a_kernel(kind):
     bundle = kind()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert (
-        bundle["text/html"].startswith('<img alt="')
-        and "still pictures" in (bundle["text/html"])
+    assert bundle["text/html"].startswith('<img alt="')
+    assert "still pictures" in bundle["text/html"]
+
+
+def test_where_there_is_no_kernel_the_question_stands_before_the_strip():
+    asked = Guess("How <i>many</i>?", "a < 2", "It is so.", options=("a < 2", "b"))
+    page = Race(asked)._repr_mimebundle_()["text/html"]
+    question, _, _ = page.partition("<img")
+    assert question == (
+        "<p><b>Predict first.</b> How <i>many</i>?</p><ul><li>a &lt; 2</li>"
+        "<li>b</li></ul><details><summary>Answer</summary><p>The answer: a &lt; 2. "
+        "It is so.</p></details>"
     )
+    bars = Guess("Shares?", (0.75, 0.25), "Because.", bars=("x", "y")).on_paper()
+    assert "<li>x</li>" in bars and "0.75" in bars.partition("<details>")[2]
+    assert "<ul>" not in Guess("How many?", lambda: 3.0).on_paper()
 
 
 def test_the_landscapes_loss_is_what_torch_optim_reaches():

@@ -47,7 +47,7 @@ def pictures(strip: Block) -> list[Block]:
     """The still pictures of a film-strip, each by itself, with its words."""
     image = _soup(strip).find("img")
     title, _, states = image["alt"].partition(STRIP)
-    states = states.split("; ")
+    states = states.splitlines()
     sheet = Image.open(io.BytesIO(base64.b64decode(image["src"].partition(",")[2])))
     tall, found = math.ceil(sheet.height / len(states)), []
     for k, state in enumerate(states):

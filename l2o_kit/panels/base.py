@@ -17,6 +17,7 @@ Tests drive ``panel.controls``, ``panel.state()``, ``panel.text``, ``panel.table
 
 import functools
 import html
+import json
 import os
 import threading
 from contextlib import contextmanager
@@ -263,17 +264,24 @@ class Panel:
     def _repr_mimebundle_(self, include=None, exclude=None):
         """The live box; and the film-strip, for viewers that have no kernel."""
         bundle = self.box._repr_mimebundle_() or {}
-        picture = self.stored_strip()
+        picture, told = self.stored_strip()
         if picture:
-            bundle["text/html"] = img(picture, self.strip_alt())
+            question = self.guess.on_paper() if self.guess else ""
+            bundle["text/html"] = question + img(picture, self.strip_alt(told))
         return bundle
 
-    def strip_alt(self) -> str:
-        """What the film-strip shows, in words."""
-        states = "; ".join(caption(self.controls, state) for state in self.strip)
-        return f"{self.title}: still pictures for {states}"
+    def strip_alt(self, told: list[str]) -> str:
+        """The film-strip in words: a line for each state, and what is told of it."""
+        states = (caption(self.controls, state) for state in self.strip)
+        lines = "\n".join(f"{a}. {b}" for a, b in zip(states, told, strict=True))
+        return f"{self.title}: still pictures for {lines}"
 
-    def stored_strip(self) -> bytes | None:
-        """The film-strip as PNG bytes, from ``stored/strips``, or None."""
+    def stored_strip(self) -> tuple[bytes | None, list[str]]:
+        """The film-strip as PNG bytes and its sentences, from ``stored/strips``.
+
+        (None, []) where there is none.
+        """
         strips, name = stored("strips"), type(self).__name__
-        return strips[name].tobytes() if name in strips else None
+        if name not in strips:
+            return None, []
+        return strips[name].tobytes(), json.loads(strips[f"{name}_told"].tobytes())

@@ -41,14 +41,30 @@ class Guess:
             opening = f"Your bars are off by {off:.2f} in all."
         elif self.options:
             opening = (
-                f"You guessed: {guessed}. {'Right' if guessed == truth else 'No'}."
+                f"You guessed: {html.escape(guessed)}. "
+                f"{'Right' if guessed == truth else 'No'}."
             )
         else:
             opening = f"You guessed {guessed:g}. {_how_near(guessed, truth)}."
+        return f"<b>{opening}</b> {self._told(guessed, truth)}"
+
+    def on_paper(self) -> str:
+        """The question, what there is to choose from, and the truth folded, as HTML."""
+        choices = "".join(
+            f"<li>{html.escape(each)}</li>" for each in self.options or self.bars
+        )
+        return (
+            f"<p><b>Predict first.</b> {self.question}</p>"
+            f"{f'<ul>{choices}</ul>' if choices else ''}<details><summary>Answer"
+            f"</summary><p>{self._told(None, self.measured())}</p></details>"
+        )
+
+    def _told(self, guessed, truth) -> str:
+        """The truth and why; bars in a table, with the guess where there is one."""
         if self.bars:
-            return f"<b>{opening}</b> {self.because} {self._table(guessed, truth)}"
-        shown = truth if self.options else f"{truth:.3g}"
-        return f"<b>{opening}</b> The answer: {shown}. {self.because}"
+            return f"{self.because} {self._table(guessed, truth)}"
+        shown = html.escape(truth) if self.options else f"{truth:.3g}"
+        return f"The answer: {shown}. {self.because}"
 
     def _table(self, guessed, truth) -> str:
         """A row of shares for the guess, if there is one, and one for the truth."""

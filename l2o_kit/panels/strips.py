@@ -18,18 +18,22 @@ from l2o_kit.store import FOLDER
 BAR = 28  # pixels of caption above each picture
 
 
-def film_strip(kind: type[Panel]) -> bytes:
-    """The panel's ``strip`` states, one below the other, as one PNG of 64 colours."""
-    panel, frames = kind.still(), []
+def film_strip(kind: type[Panel]) -> tuple[bytes, list[str]]:
+    """The panel's ``strip`` states, one below the other, as one PNG of 64 colours.
+
+    And the sentence that the panel says of each.
+    """
+    panel, frames, told = kind.still(), [], []
     for state in panel.strip:
         for name, value in state.items():
             panel.controls[name].value = value
         settle(panel)
         frames.append(_captioned(panel.picture, caption(panel.controls, state)))
+        told.append(panel.text)
     sheet = Image.fromarray(np.concatenate(frames)).quantize(64)
     buffer = io.BytesIO()
     sheet.save(buffer, format="png", optimize=True)
-    return buffer.getvalue()
+    return buffer.getvalue(), told
 
 
 def _captioned(picture: bytes, text: str) -> np.ndarray:
@@ -41,10 +45,11 @@ def _captioned(picture: bytes, text: str) -> np.ndarray:
 
 
 def build():
-    """Every strip, as bytes, by the name of its panel; and the README's picture."""
-    strips = {
-        kind.__name__: np.frombuffer(film_strip(kind), dtype=np.uint8) for kind in ALL
-    }
+    """Every strip and its sentences, by the name of its panel; the README's picture."""
+    strips = {}
+    for name, (picture, told) in {k.__name__: film_strip(k) for k in ALL}.items():
+        strips[name] = np.frombuffer(picture, dtype=np.uint8)
+        strips[f"{name}_told"] = np.frombuffer(json.dumps(told).encode(), np.uint8)
     path = FOLDER / "strips.npz"
     np.savez(path, provenance=json.dumps(today()), **strips)
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
