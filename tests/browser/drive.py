@@ -239,27 +239,40 @@ def sweep(page, box, control: Control) -> list[dict]:
     return seen
 
 
-def nudge(page, control: Control):
-    """Move a control to another setting: a function that moves it back."""
+def settings(page, control: Control):
+    """A slider to both ends, buttons through all, a tick turned; each in its turn.
+
+    Yields after each move but the last, which is the one back.
+    """
     element = control.element
-    keys = ("Space", "Space") if control.kind == "tick" else ("Enter", "Enter")
-    others = element
-    if control.kind == "buttons":
-        at = element.locator("button.mod-active").text_content()
-        others = element.locator("button:not(.mod-active)").first
-        element = element.get_by_role("button", name=at, exact=True)
+    element.scroll_into_view_if_needed()
     if control.kind == "slider":
-        at_most = where(element) == where(element, "aria-valuemax")
-        keys = ("ArrowLeft", "ArrowRight")[:: 1 if at_most else -1]
-    others.scroll_into_view_if_needed()
-    others.focus()
-    page.keyboard.press(keys[0])
+        yield from slid(page, element)
+    elif control.kind == "buttons":
+        began = element.locator("button.mod-active").text_content()
+        names = [button.text_content() for button in element.locator("button").all()]
+        for name in [*(name for name in names if name != began), began]:
+            element.get_by_role("button", name=name, exact=True).focus()
+            page.keyboard.press("Enter")
+            if name != began:
+                yield
+    else:
+        for again in (False, True):
+            element.focus()
+            page.keyboard.press("Space" if control.kind == "tick" else "Enter")
+            if not again:
+                yield
 
-    def back():
-        element.focus()
-        page.keyboard.press(keys[1])
 
-    return back
+def slid(page, handle):
+    """A slider's handle to each end where it does not stand, and back."""
+    began = where(handle)
+    for key, end in (("Home", "aria-valuemin"), ("End", "aria-valuemax")):
+        if where(handle) != where(handle, end):
+            handle.focus()
+            page.keyboard.press(key)
+            yield
+    go_back(page, handle, began)
 
 
 def run(page, box):
