@@ -174,7 +174,7 @@ def _own_half() -> float:
     return reaches(_curve("two LSTMs"), 0.5)
 
 
-@exercise(_own_half, "a dozen steps before the best rival.")
+@exercise(_own_half, "ten steps before the best rival.")
 def half_of_the_loss(answer):
     """The step at which two LSTMs have halved the loss, all ten labels."""
     ours = _curve("two LSTMs")
