@@ -48,8 +48,11 @@ CLAIMS = {claim.id: claim for module in MODULES for claim in module.CLAIMS}
 def verdicts(lesson: str, *, quick: bool = True, control=None) -> str:
     """The verdict of each claim of a lesson, a line each: words, no digits to go stale.
 
-    Example: ``print(verdicts("00"))``
+    Example: ``print(verdicts("00"))``. Raises ValueError for a lesson without claims.
     """
+    lessons = sorted({claim.lesson for claim in CLAIMS.values()})
+    if lesson not in lessons:
+        raise ValueError(f"No claim is of lesson {lesson!r}; there are {lessons}.")
     lines = []
     for claim in CLAIMS.values():
         if claim.lesson == lesson:

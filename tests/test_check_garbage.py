@@ -1,5 +1,7 @@
 """What is no answer at all: every exercise says so, and gives the kit's own."""
 
+import sys
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ EXERCISES = sorted(set(check.__all__) - OTHERS)  # the others have tests of thei
 GARBAGE = (None, 7, lambda *a: None, lambda *a: "x", lambda *a: 1 / 0,
            lambda: 1, lambda *a: torch.full((3, 3), float("nan")),
            lambda *a: 10**400, lambda *a: torch.ones(3, 3) * 1j,
-           lambda first, *rest: first * 1j)  # fmt: skip
+           lambda first, *rest: first * 1j, lambda *a: sys.exit("enough"))  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXERCISES)

@@ -67,6 +67,11 @@ def test_verdicts_are_words_without_measured_digits():
         assert statement == published[name]
 
 
+def test_a_lesson_without_claims_is_named():
+    with pytest.raises(ValueError, match=r"lesson '11'; there are .*'10'"):
+        verdicts("11")
+
+
 def test_no_two_claims_have_one_name():
     assert len(CLAIMS) == sum(len(module.CLAIMS) for module in claims.MODULES)
 

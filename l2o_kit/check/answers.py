@@ -54,7 +54,7 @@ def ask(function, *arguments):
         value = function(*given)
     except NotImplementedError:
         raise Wrong("Not yet: fill in the function, then run its cell again.") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Wrong(
             f"Your function raised {type(error).__name__}: {error}. Try it on a small "
             "example by hand."

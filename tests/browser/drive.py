@@ -15,7 +15,7 @@ from playwright.sync_api import TimeoutError as NothingNew
 from . import lab
 
 LATENCIES = defaultdict(list)
-PRESSES = 5  # of an arrow key, at each slider of a panel that answers at once
+PRESSES = 3  # of an arrow key, at each slider of a panel that answers at once
 REST = 0.25  # seconds without a change: the panel has answered
 
 LOOK = """box => { const image = box.querySelector('img');
