@@ -359,11 +359,16 @@ def test_stored_film_strips_are_what_the_panels_draw_and_say(kind):
     )
     assert old.shape == new.shape
     trains = kind.__name__ in ("MetaTraining", "LiveConv")  # rounding grows in it
-    assert (np.abs(old - new).max(2) > 64).mean() < (0.05 if trains else 0.01)
+    assert (np.abs(old - new).max(2) > 64).mean() < (0.03 if trains else 0.01)
     said = kind().stored_strip()[1]
     words, now = ([re.sub(r"[\d.]+", "", text) for text in each]
                   for each in (said, told))  # fmt: skip
     assert words == now and len(set(said)) == len(kind.strip)
+    if trains:  # its settings, and both losses; not the seconds, which come first
+        theirs, ours = ([float(number) for text in each for number in
+                         re.findall(r"\d[\d.]*\d|\d", text)[1:]]
+                        for each in (said, told))  # fmt: skip
+        assert len(ours) > 4 and ours == pytest.approx(theirs, rel=0.1)
 
 
 def test_a_caption_says_what_stands_at_the_controls():
