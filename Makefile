@@ -13,7 +13,7 @@ NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 300 \
           --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint test-py test-nb browser bench pretrained stored claims \
+.PHONY: help setup lab test lint test-py test-nb test-processors browser bench pretrained stored claims \
         notebooks exercises rehearse handouts clean distclean
 
 help: ## this list
@@ -56,6 +56,20 @@ test-py: $(STAMP) ## only the unit tests
 
 test-nb: $(STAMP) ## only the notebooks: every cell runs, no callback fails, verdicts hold
 	L2O_LIVE_SECONDS=5 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NBVAL) -p tests.nbval_times -n $(JOBS) --dist loadfile notebooks/*.ipynb
+
+# Three other processors: two older sets of kernels, and every gradient moved by one unit
+# in the last place. What is proved there: equality, claims, and notebooks with verdicts.
+OLDER   := ATEN_CPU_CAPABILITY=avx2 MKL_CBWR=AVX2
+OLDEST  := ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=SSE41
+JITTER  := L2O_JITTER=1 PYTHONPATH=$(CURDIR)/tests/startup
+PROVED  := $(addprefix tests/test_,equal.py claims.py claims_parts.py processors.py) \
+           $(addprefix notebooks/,00_start_here.ipynb 03_coordinatewise_lstm.ipynb \
+             05_generalization.ipynb)
+
+test-processors: $(STAMP) ## equality, claims and verdicts, rounded as on other processors
+	@for how in "$(OLDER)" "$(OLDEST)" "$(JITTER)"; do echo "With $$how"; \
+	  env $$how L2O_LIVE_SECONDS=5 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NBVAL) \
+	    -n $(JOBS) --dist loadfile $(PROVED) || exit 1; done
 
 browser: $(STAMP) ## notebooks in a real JupyterLab, in a headless Chromium
 	$(BIN)/python -m pytest -q -s tests/browser

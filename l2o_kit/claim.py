@@ -1,7 +1,12 @@
 """A claim: a sentence, where it comes from, and how it is measured.
 
 A claim says that a number is at most a threshold. It *holds* where the whole 95 %
-interval is, *fails* where none of it is, and is *not decided* in between.
+interval is, *fails* where none of it is, and is *not decided* in between. An error of
+the size of rounding has no interval, for every processor rounds otherwise: there the
+threshold is a bound, and the claim holds where the number is below it.
+
+A count is a whole number, or a share k/n: its threshold lies between two of them, so
+that no interval can end on it.
 """
 
 import functools
@@ -18,13 +23,14 @@ LEMMA = "Aitken 1936, for least squares"
 class Claim:
     """A sentence, where it comes from, and how to measure it.
 
-    ``measure(quick, control)`` gives (number, low, high, against), or None where it
+    ``measure(quick, control)`` gives (number, low, high, against), and behind these,
+    where rounding was varied, (low, high) of what it alone does; or None where it
     cannot be measured; the claim is that the number is at most ``threshold``. With a
     control, something else is measured of which the claim must fail: an untrained
     optimizer in place of the shipped one, or True where the measurement has a control
     of its own. ``judged_on`` says what the number rests on when measured in full (how
     many problems, which seed); ``published`` is the number that the source gives, "-"
-    where it gives none.
+    where it gives none. ``bound``: the number is an error of the size of rounding.
     """
 
     id: str
@@ -35,6 +41,7 @@ class Claim:
     measure: Callable
     judged_on: str
     published: str = "-"
+    bound: bool = False
 
     def verdict(self, low: float, high: float) -> str:
         """holds, fails or not decided, from the 95 % interval."""
@@ -44,10 +51,11 @@ class Claim:
 
 
 def claim(id, lesson, statement, source, threshold, measure, *arguments, judged_on,
-          published="-") -> Claim:  # fmt: skip
+          published="-", bound=False) -> Claim:  # fmt: skip
     """A claim whose measurement takes these arguments first."""
     how = functools.partial(measure, *arguments)
-    return Claim(id, lesson, statement, source, threshold, how, judged_on, published)
+    return Claim(id, lesson, statement, source, threshold, how, judged_on, published,
+                 bound)  # fmt: skip
 
 
 def elsewhere(quick: bool, control=None) -> None:

@@ -3,7 +3,7 @@
     python -m l2o_kit.claims             measure all in full, write CLAIMS.md
     python -m l2o_kit.claims ID ...      measure these, write their rows
     python -m l2o_kit.claims --resume    measure what this very code has not measured
-    verdicts("00")                       the claims of a lesson, quickly
+    verdicts("00")                       a lesson's verdicts, and quick numbers
 
 What a claim is stands in ``claim.py``; the claims of lesson NN in ``claimsNN.py``, of
 papers and reproductions in ``claims_papers.py``, of engine and panels in
@@ -35,6 +35,7 @@ from l2o_kit import (
     claims_ledger,
     claims_papers,
 )
+from l2o_kit.claim import Claim
 from l2o_kit.claims_ledger import NOT_TESTED
 
 MODULES = (
@@ -45,21 +46,35 @@ MODULES = (
 CLAIMS = {claim.id: claim for module in MODULES for claim in module.CLAIMS}
 
 
-def verdicts(lesson: str, *, quick: bool = True, control=None) -> str:
-    """The verdict of each claim of a lesson, a line each: words, no digits to go stale.
+def verdicts(lesson: str) -> str:
+    """The ledger's verdict of each claim of a lesson, and below it a quick measurement.
+
+    The verdict rests on the full measurement in CLAIMS.md. The quick one, of fewer
+    problems, is made when this is called; it may leave open what the ledger decides.
 
     Example: ``print(verdicts("00"))``. Raises ValueError for a lesson without claims.
     """
     lessons = sorted({claim.lesson for claim in CLAIMS.values()})
     if lesson not in lessons:
         raise ValueError(f"No claim is of lesson {lesson!r}; there are {lessons}.")
-    lines = []
+    published, lines = claims_ledger.read(), []
     for claim in CLAIMS.values():
         if claim.lesson == lesson:
-            found = claim.measure(quick, control)
-            verdict = claim.verdict(*found[1:3]) if found else NOT_TESTED
+            verdict = published.get(claim.id, {}).get("verdict", "no ledger")
             lines.append(f"{verdict:12} {claim.id}: {claim.statement}")
+            lines.append(f"{'':12} quick: {_quickly(claim)}")
     return "\n".join(lines)
+
+
+def _quickly(claim: Claim) -> str:
+    """What a quick measurement finds, in a line."""
+    found = claim.measure(True, None)
+    if not found:
+        return "not measured here"
+    words = [claims_ledger.written(found[0]), f"against {found[3]}"]
+    if claim.bound or found[1] < found[2]:  # else nothing is drawn
+        words.insert(1, claims_ledger.interval(claim, found))
+    return ", ".join(words)
 
 
 def measure(ids: list[str], path: Path):

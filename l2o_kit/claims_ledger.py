@@ -20,6 +20,7 @@ import torch
 
 from l2o_kit.claim import Claim
 
+LEDGER = Path(__file__).parents[1] / "CLAIMS.md"  # of the kit's own folder
 NOT_TESTED = "not tested"
 COLUMNS = ("id", "claim", "published", "measured", "95 % interval", "against",
            "judged on", "seconds", "verdict", "source", "command")  # fmt: skip
@@ -42,7 +43,15 @@ thing (an error, a share, a count, bytes). Rivals are at their best rates, tuned
 other problems.
 - *95 % interval*: a paired bootstrap over the problems. In lessons 06 and 07, where \
 seeds or draws are judged, the median and the extremes. Where nothing is drawn, or all \
-is counted, the number itself.
+is counted, the number itself. Where the number is of the size of rounding, a bound \
+that it stays under on every processor.
+- *What an interval holds*: the draw of the problems judged, or of the seeds. It does \
+not hold another meta-training of the same recipe (one optimizer of each kind ships), \
+nor the draw of the problems that rivals were tuned on, nor, unless it says so, \
+rounding. A learned rule can make ten thousand out of one unit in the last place, and \
+another processor rounds otherwise. Where a row says what *rounding alone* does, there \
+were five runs, every gradient moved by one unit in the last place: the number is the \
+median, and the interval reaches from the lowest end of the five to the highest.
 - *seconds*: wall time on two cores, beside other work. Rows share runs: the first of \
 a group carries the cost, the others take next to nothing. "-": not timed.
 """
@@ -70,17 +79,27 @@ def row(claim: Claim, found: tuple | None, seconds: int | float | None,
     """The row of a claim, from what ``measure`` found and the seconds it took."""
     cells = ["none", "none", "none", NOT_TESTED]
     if found:
-        value, low, high, against = found
-        cells = [written(value), f"{written(low)} to {written(high)}", against,
-                 claim.verdict(low, high)]  # fmt: skip
-    value, interval, against, verdict = cells
+        cells = [written(found[0]), interval(claim, found), found[3],
+                 claim.verdict(*found[1:3])]  # fmt: skip
+    value, between, against, verdict = cells
     bench = claim.lesson == "bench"
     took = "-" if bench or seconds is None or not found else f"{seconds:.1f}"
     first = "`make bench`, then " if bench else ""
     command = f"{first}`python -m l2o_kit.claims {claim.id}`"
-    cells = (claim.id, claim.statement, claim.published, value, interval, against,
+    cells = (claim.id, claim.statement, claim.published, value, between, against,
              claim.judged_on, took, verdict, claim.source, command)  # fmt: skip
     return f"| {' | '.join(cells)} | <!-- {how} -->"
+
+
+def interval(claim: Claim, found: tuple) -> str:
+    """A bound, or the ends of an interval and what rounding alone does."""
+    if claim.bound:
+        return f"at most {written(claim.threshold)}"
+    _, low, high, _, *rounding = found
+    ends = f"{written(low)} to {written(high)}"
+    for least, most in rounding:
+        ends += f"; rounding alone {written(least)} to {written(most)}"
+    return ends
 
 
 def written(value: int | float) -> str:
@@ -96,6 +115,13 @@ def rows(path: Path) -> dict[str, str]:
     whole = {id: line for line, id in found if line.count("|") == len(COLUMNS) + 1}
     whole.pop("id", None)
     return whole
+
+
+def read(path: Path = LEDGER) -> dict[str, dict[str, str]]:
+    """id -> column -> cell of a ledger; nothing where there is no file."""
+    cells = {id: line.split(" <!--")[0].strip("| ").split(" | ")
+             for id, line in rows(path).items()}  # fmt: skip
+    return {id: dict(zip(COLUMNS, row, strict=True)) for id, row in cells.items()}
 
 
 def write(path: Path, claims: dict[str, Claim], line: str):

@@ -22,7 +22,7 @@ from l2o_kit.claim import EXTENSION, PAPER, claim, elsewhere
 from l2o_kit.claims00 import QUADRATICS, race
 from l2o_kit.claims04 import NETWORKS, end_ratio
 from l2o_kit.claims05 import NETWORKS as SIXTEEN
-from l2o_kit.claims05 import RELU, REST, ends
+from l2o_kit.claims05 import RELU, REST, ROUNDED, ends, over_roundings, shipped
 from l2o_kit.claims07 import PATH_RUNS, lacks, last_of
 from l2o_kit.evaluate import compare, paired_ratio
 from l2o_kit.optimizees import Quadratic
@@ -73,16 +73,23 @@ def itself(zero: bool, quick: bool, optimizer=None):
 
 
 def robust_500(rival: str, quick: bool, optimizer=None):
-    """digits_robust on digits, the last tenth of 500 steps, over a rival's."""
-    theirs = rivals("digits", "last", 500)[rival]
-    rules = optimizer or load("digits_robust"), theirs
-    return *paired_ratio(*(ends(r, (20, 1, *REST), 500, quick) for r in rules)), rival
+    """digits_robust on digits, the last tenth of 500 steps, over a rival's.
+
+    Always on all networks: one in sixteen decides, and of fewer it may be missing.
+    """
+    rules = optimizer or shipped("digits_robust"), rivals("digits", "last", 500)[rival]
+    return *paired_ratio(*(ends(r, (20, 1, *REST), 500, False) for r in rules)), rival
 
 
 def stays(quick: bool, control: bool | None = None):
     """2.3 over the plain optimizer's loss with ReLU; the control is the robust one."""
-    loss = ends(load("digits_robust" if control else "digits"), RELU, 100, quick)
-    return *paired_ratio(torch.full_like(loss, 2.3), loss), "2.3"
+    rule = shipped("digits_robust" if control else "digits")
+
+    def ratio(seed):
+        loss = ends(rule, RELU, 100, quick, seed)
+        return paired_ratio(torch.full_like(loss, 2.3), loss)
+
+    return over_roundings(ratio, "2.3")
 
 
 def weights(preprocess: str, published: int, quick: bool, control: bool | None = None):
@@ -170,7 +177,7 @@ CLAIMS = (
     ),
     claim("relu-stays", LESSON, "Digits, ReLU (the paper: MNIST): the loss of the "
           "plain optimizer at steps 91 to 100 stays above 2.3", PAPER, 1.0, stays,
-          judged_on=SIXTEEN, published="above 2.3"),
+          judged_on=ROUNDED, published="above 2.3"),
     *_beside("digits-500", "The robust optimizer on digits, 500 steps (the extension's "
              "network is another)", EXTENSION, 0.0975, MIKY, robust_500,
              judged_on=SIXTEEN),
@@ -179,7 +186,7 @@ CLAIMS = (
           EXTENSION, 0.08, lacks, "rotation_first", judged_on=PATH_RUNS,
           published="0.08 (lambda 0.92 after 100 epochs)"),
     claim("rotation-steeper", LESSON, "The same: 45 degrees gets more of lambda than "
-          "20, in 10 of 10 seeds", EXTENSION, 0.0, steeper, judged_on=PATH_RUNS,
+          "20, in 10 of 10 seeds", EXTENSION, 0.5, steeper, judged_on=PATH_RUNS,
           published="slightly above"),
     claim("discount-two", LESSON, "A discount of 2 explodes: after meta-training the "
           "loss at step 100 is above the first", EXTENSION, 1.0, explodes,
@@ -187,7 +194,7 @@ CLAIMS = (
           published="explodes"),
     *(
         claim(f"weights-{preprocess.replace('_', '-')}", LESSON, "As many weights as "
-              f"DeepMind's code has, preprocess={preprocess}", DEEPMIND, 0.0, weights,
+              f"DeepMind's code has, preprocess={preprocess}", DEEPMIND, 0.5, weights,
               preprocess, count, judged_on="counted", published=f"{count:,}")
         for preprocess, count in (("log_sign", 5141), ("identity", 5061))
     ),

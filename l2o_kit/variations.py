@@ -1,12 +1,16 @@
-"""Variations of an optimizee: its losses scaled, its coordinates scaled, a mixture.
+"""Variations of an optimizee: scaled, mixed, or rounded otherwise.
 
     Scaled(f, c)             c f(theta)
     RandomScaling(f, r)      f(s * theta), s = exp(u), u uniform on [-r, r], drawn anew
                              for every coordinate of every problem
     Mixture(f, g, ...)       one of them, drawn anew for every roll-out
+    Jittered(f, seed)        f, its gradients off by one unit in the last place
 
 Random scaling makes gradients of every size common in meta-training, so that what is
 learned cannot lean on one of them. Source: Lv, Jiang and Li 2017 (arXiv 1703.03633).
+
+Jitter stands for another processor, which adds up in another order: what a result owes
+to the last bit alone is how far results under several seeds of it lie apart.
 """
 
 import torch
@@ -116,3 +120,68 @@ class Variation(Problem):
         """Move the problem that varies, too."""
         self.problem.to(device)
         return super().to(device)
+
+
+class Jittered:
+    """Another optimizee whose gradients end in other last bits.
+
+    Arguments: the optimizee; a seed, of which each gives another rounding.
+    """
+
+    def __init__(self, optimizee, seed: int):
+        self.optimizee, self.seed, self.coords = optimizee, seed, optimizee.coords
+
+    def __repr__(self):
+        return f"Jittered({self.optimizee!r}, seed={self.seed})"
+
+    def sample(self, batch: int, generator, dtype=torch.float32) -> "JitteredProblem":
+        """The other's problems; nothing more is drawn."""
+        problem = self.optimizee.sample(batch, generator, dtype)
+        return JitteredProblem(problem, self.seed)
+
+
+class JitteredProblem(Problem):
+    """A problem whose every gradient is jittered; its losses stay."""
+
+    def __init__(self, problem: Problem, seed: int):
+        self.problem, self.seed, self.theta0 = problem, seed, problem.theta0
+
+    def minibatch(self, generator):
+        """The other's."""
+        return self.problem.minibatch(generator)
+
+    def loss(self, theta, minibatch=None):
+        """The other's, [batch]."""
+        return self.problem.loss(theta, minibatch)
+
+    def value_and_grad(self, theta, minibatch=None):
+        """(loss [batch], jittered gradient [batch, coords])."""
+        loss, grad = self.problem.value_and_grad(theta, minibatch)
+        return loss, jitter(grad, self.seed)
+
+    def held_out(self, theta):
+        """The other's."""
+        return self.problem.held_out(theta)
+
+
+BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a number -> integers
+SPREAD = 0x9E3779B97F4A7C15 - 2**64  # 2^64 over the golden ratio: Knuth's hashing
+
+
+def jitter(numbers: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    """Each number one unit in the last place up or down, by a hash of its bits.
+
+    So equal numbers stay equal, wherever they stand. Zero, infinity and NaN stay
+    themselves. Any shape and any type of floats; the derivative is that of numbers.
+
+    >>> a = torch.tensor([3.0, 3.0, 0.0])
+    >>> ((jitter(a) - a).abs() * 2**22).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    old = numbers.detach()
+    bits = old.contiguous().view(BITS[old.element_size()])
+    mixed = (bits.long() + seed) * SPREAD  # wraps around, as hashes do
+    up = (mixed ^ mixed >> 32) * SPREAD < 0
+    new = torch.where(up, bits + 1, bits - 1).view(old.dtype)
+    new = torch.where((old == 0) | ~old.isfinite() | ~new.isfinite(), old, new)
+    return numbers + (new - old) if numbers.requires_grad else new

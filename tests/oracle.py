@@ -20,6 +20,17 @@ def same_runs(found, stored, where):
     assert abs(found[calm].mean() / stored[calm].mean() - 1) <= 0.02, where
 
 
+def same_curve(found, stored, where):
+    """Losses [point] of one run, on this processor and on the one that stored.
+
+    A chaotic run leaves the other at some points: on average they are no higher and no
+    lower (the mean of the log ratios within 2 %), and no further off than 10 %.
+    """
+    apart = np.log(np.asarray(found) / np.asarray(stored))
+    assert abs(apart.mean()) < 0.02, f"{where}: {apart.mean():.3f}"
+    assert np.abs(apart).mean() < 0.1, f"{where}: {np.abs(apart).mean():.3f}"
+
+
 class Sources:
     """K random quadratics that share theta; the target is the first, or one more."""
 

@@ -6,7 +6,7 @@ import torch
 from l2o_kit import claims04, claims_bench
 from l2o_kit.claims import CLAIMS
 from l2o_kit.evaluate import Curves
-from tests.test_claims import ledger
+from tests.test_claims import ends, ledger
 
 # whose quick form reads stored results, or is the full one
 STORED = ("04", "06", "07", "08", "09", "10", "bench", "engine")
@@ -18,12 +18,12 @@ def test_what_is_stored_gives_the_number_that_was_measured_in_full(lesson):
     rows = ledger()
     for claim in (claim for claim in CLAIMS.values() if claim.lesson == lesson):
         found, measured = claim.measure(True, None), rows[claim.id]["measured"]
-        if found is None:
+        if found is None or claim.bound:
             continue
         share = 0.03 if claim.id == "diabetes-500" else 0.006
         off = 0.0006 + share * abs(float(measured))
         assert found[0] == pytest.approx(float(measured), abs=off), claim.id
-        low, high = map(float, rows[claim.id]["95 % interval"].split(" to "))
+        low, high = ends(rows[claim.id])
         assert low - off <= found[0] <= high + off, claim.id
         assert found[3] == rows[claim.id]["against"], claim.id
 

@@ -1,7 +1,9 @@
 """One rule, used three ways: optimize, LearnedOptimizer and the trainer's roll-out.
 
-Given the same gradients, in the same blocks, they are equal to the last bit. Each from
-gradients of its own (vmap here, loss.backward() of a plain module there), they agree.
+Given the same gradients, in the same blocks, they are equal to the last bit. Gradients
+of another implementation (vmap here, loss.backward() of a plain module there) are equal
+up to rounding at the same theta; so this is judged one step at a time. Along a whole
+run it cannot be: a learned rule makes thousands out of the last bit.
 """
 
 import pytest
@@ -12,6 +14,7 @@ from torch.nn.utils import vector_to_parameters
 
 from l2o_kit import data
 from l2o_kit.checkpoint import load
+from l2o_kit.claims_engine import LIMITS, Beside
 from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.evaluate import optimize
 from l2o_kit.groups import CONV_AND_FC, GroupedOptimizer
@@ -40,10 +43,6 @@ def test_three_ways_give_the_same_bits(name):
     assert torch.equal(trainer.theta, theta)
     assert torch.equal(p.detach().view(3, 64), theta)
     assert (theta - trainer.problem.theta0).abs().min() > 0
-
-
-def apart(a, b):
-    return float((a - b).norm() / b.norm())
 
 
 def a_quadratic(dtype):
@@ -97,38 +96,25 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(
-    "dtype, steps, most", [(torch.float64, 100, 1e-9), (torch.float32, 20, 1e-4)]
-)
+@pytest.mark.parametrize("dtype, steps", [(torch.float64, 100), (torch.float32, 20)])
 @pytest.mark.parametrize("case, name", CASES)
-def test_each_from_its_own_gradients(case, name, dtype, steps, most):
+def test_each_from_its_own_gradients(case, name, dtype, steps, rounding):
+    """At every theta of a run: loss, gradients, and the update from the same ones."""
     rule = (load(name) if isinstance(name, str) else name()).to(dtype)
     optimizee, module, loss = case(dtype)
-    theirs = optimize(rule, optimizee, steps=steps, batch=1, dtype=dtype)
-    optimizer = LearnedOptimizer(module.named_parameters(), rule)
-    problem = optimizee.sample(1, data.stream(0, "problems"), dtype)
-    minibatches, seen = data.stream(0, "problems minibatches"), []
-    for _ in range(steps):
-        optimizer.zero_grad()
-        value = loss(problem.minibatch(minibatches))
-        value.backward()
-        optimizer.step()
-        seen.append(value.item())
-    mine = {name: p.detach() for name, p in module.named_parameters()}
-    names = [name for name in mine if not is_noise(name)]
-    there = dict(zip(mine, as_theta(theirs.theta[0], mine), strict=True))
-    for name in names:
-        assert apart(mine[name], there[name]) < most, name
-    before = dict(zip(mine, as_theta(problem.theta0[0], mine), strict=True))
-    assert all(apart(mine[name], before[name]) > 100 * most for name in names)
-    assert seen == pytest.approx(theirs.losses[:-1, 0].tolist(), rel=10 * most)
-
-
-def as_theta(theta, parameters):
-    """A flat theta in the shapes of these parameters."""
-    sizes = [p.numel() for p in parameters.values()]
-    shapes = [p.shape for p in parameters.values()]
-    return [x.view(s) for x, s in zip(theta.split(sizes), shapes, strict=True)]
+    beside = Beside(rule, module, loss)
+    curves = optimize(beside, optimizee, steps=steps, batch=1, dtype=dtype)
+    alone = optimize(rule, optimizee, steps=steps, batch=1, dtype=dtype)
+    assert torch.equal(curves.theta, alone.theta)  # it only looked on
+    before = optimizee.sample(1, data.stream(0, "problems"), dtype).theta0
+    assert float((curves.theta - before).norm() / before.norm()) > 0.01
+    gradients, updates = beside.apart["gradient"], beside.apart["update"]
+    gradients = {name: e for name, e in gradients.items() if not is_noise(name)}
+    assert len(updates) == len(list(module.parameters()))
+    losses = torch.tensor(beside.losses, dtype=dtype) / curves.losses[:-1, 0]
+    rounding("loss", float((losses - 1).abs().max()), LIMITS[dtype]["gradient"])
+    rounding("gradient", max(gradients.values()), LIMITS[dtype]["gradient"])
+    rounding("update", max(updates.values()), LIMITS[dtype]["update"])
 
 
 def is_noise(name):

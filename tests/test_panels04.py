@@ -24,13 +24,11 @@ def set_to(panel, **values):
     return panel
 
 
-def test_a_random_rule_of_a_random_place_is_as_stored():
+def test_a_random_rule_of_a_random_place_is_as_stored(draw):
     """Run anew: its curve, its end, its held-out loss, and the ratio to it."""
-    rows, draw = stored("networks"), np.random.default_rng()
-    place = list(PLACES)[draw.integers(len(PLACES))]
-    steps = HORIZONS[draw.integers(2)]
+    place, steps, name = draw(PLACES, HORIZONS[:2], NAMES[1:])
+    rows = stored("networks")
     where = list(PLACES).index(place), HORIZONS.index(steps)
-    name = NAMES[draw.integers(1, len(NAMES))]
     each = rules(place, rivals(PLACES[place], "last", steps))
     optimizee = PROBLEMS[PLACES[place]]()
     learned, other = (optimize(each[n], optimizee, steps=steps, batch=16, seed=1)

@@ -86,10 +86,10 @@ def test_what_breaks_most_is_the_largest_ratio_of_last_losses():
     assert question.measured() == question.options[int(np.argmax(ratios))]
 
 
-def test_a_random_point_of_the_map():
+def test_a_random_point_of_the_map(draw):
     """One of the smaller networks, against the stored best rival at its stored rate."""
-    rows, draw = stored("map"), np.random.default_rng()
-    i, j, k = int(draw.integers(2)), int(draw.integers(3)), int(draw.integers(2))
+    i, j, k = draw(range(2), range(3), range(2))
+    rows = stored("map")
     name = SIX[rows["best"][i, j]]
     rival = Baseline(name, float(rows["rates"][i, j, rows["best"][i, j]]))
     rule = load(("digits", "digits_robust")[k])
@@ -181,16 +181,11 @@ def test_percentages_are_written_out():
     assert "120 %" in shown and "0.022 %" in shown and "e+" not in str(shown)
 
 
-def test_a_random_entry_of_the_ablation_table():
+def test_a_random_entry_of_the_ablation_table(draw):
     """Of the quick exhibits; their own switch, or nothing changed."""
-    table, draw = stored("museum")["outcome"], np.random.default_rng()
     quick = ("another scale", "inputs that vanish", "only the last loss", "ReLU")
-    name = quick[draw.integers(len(quick))]
-    row, k, seed = (
-        list(EXHIBITS).index(name),
-        int(draw.integers(2)),
-        int(draw.integers(3)),
-    )
+    name, k, seed = draw(quick, range(2), range(3))
+    table, row = stored("museum")["outcome"], list(EXHIBITS).index(name)
     exhibit = EXHIBITS[name]
     optimizer, _ = train(exhibit, (exhibit.cure, Change())[k], seed)
     new = outcome(judge(exhibit, optimizer))
@@ -206,11 +201,11 @@ def test_every_switch_beats_its_exhibit_in_the_table():
     assert cheap_question().measured() == cheap_question().options[best]
 
 
-def test_a_random_choice_is_found_again():
+def test_a_random_choice_is_found_again(draw):
     """Of the short horizons; the others take longer."""
-    rows, draw = stored("experiments")["outcome"], np.random.default_rng()
+    rows = stored("experiments")["outcome"]
     quick = [k for k, (kind, _) in enumerate(experiments.SETTINGS) if kind != "horizon"]
-    k, seed = int(draw.choice(quick)), int(draw.integers(experiments.SEEDS))
+    k, seed = draw(quick, range(experiments.SEEDS))
     new = experiments.outcome(*experiments.SETTINGS[k], seed)
     np.testing.assert_allclose(
         new, rows[k, seed], rtol=0.3, err_msg=str(experiments.SETTINGS[k])

@@ -55,14 +55,10 @@ def set_to(panel, **values):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_random_setting_of_the_grid(name):
+def test_a_random_setting_of_the_grid(name, draw):
     """Losses with the stored lambda and at the stored rate; lambda itself for noise."""
-    kind, rows, draw = (
-        KINDS[name],
-        stored(f"cooperation_{name}"),
-        np.random.default_rng(),
-    )
-    k = int(draw.integers(len(settings(kind))))
+    kind, rows = KINDS[name], stored(f"cooperation_{name}")
+    (k,) = draw(range(len(settings(kind))))
     amounts, concurrent = settings(kind)[k], kind.make(settings(kind)[k])
     rules = {
         "anew": weighing(kind.frozen, rows["lambdas"][k]),
@@ -79,10 +75,10 @@ def test_a_random_setting_of_the_grid(name):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_random_order_of_the_shipped_optimizer(name):
+def test_a_random_order_of_the_shipped_optimizer(name, draw):
     kind, rows = KINDS[name], stored(f"cooperation_{name}")
     orders = list(itertools.product(kind.levels, repeat=kind.num_sources))
-    k = int(np.random.default_rng().integers(len(orders)))
+    (k,) = draw(range(len(orders)))
     curves = optimize(load(f"concurrent_{name}"), kind.make(orders[k]),
                       batch=kind.judged_on, seed=1)  # fmt: skip
     found = curves.losses[91:].mean(0).numpy()
@@ -95,9 +91,9 @@ def test_a_random_order_of_the_shipped_optimizer(name):
     assert shown == pytest.approx(float(expected), rel=0.05)
 
 
-def test_a_random_path_begins_anew_as_stored():
-    name = str(np.random.default_rng().choice(list(PATHS)))
-    plan, seed = PATHS[name], int(np.random.default_rng().integers(10))
+def test_a_random_path_begins_anew_as_stored(draw):
+    name, seed = draw(PATHS, range(10))
+    plan = PATHS[name]
     kind, rows = KINDS[plan.kind], stored(f"paths_{name}")["lambdas"]
     steps, seen = rows.shape[1] - 1, []
 
@@ -112,14 +108,15 @@ def test_a_random_path_begins_anew_as_stored():
     np.testing.assert_allclose(seen, rows[seed, 1:5], atol=0.01, err_msg=where)
 
 
-def test_a_random_case_and_a_random_vector_of_noise():
-    draw = np.random.default_rng()
-    case, c = draw.choice(list(CASES)), float(draw.choice(STRENGTHS))
-    k, seed = list(CASES).index(case), int(draw.integers(3))
-    found = interpretability.lambda_of_case(str(case), c, seed)
-    row = stored("cases")["lambdas"][k, STRENGTHS.index(c), seed]
+def test_a_random_case(draw):
+    case, c, seed = draw(CASES, STRENGTHS, range(3))
+    found = interpretability.lambda_of_case(case, c, seed)
+    row = stored("cases")["lambdas"][list(CASES).index(case), STRENGTHS.index(c), seed]
     np.testing.assert_allclose(found, row, atol=0.01, err_msg=f"{case}, {c}, {seed}")
-    seed = int(draw.integers(20))
+
+
+def test_a_random_vector_of_noise(draw):
+    (seed,) = draw(range(20))
     stds = interpretability.random_stds(seed)
     found = interpretability.lambda_of_noise(stds, seed)
     row = stored("drawn")["random"][0, seed]
@@ -128,10 +125,10 @@ def test_a_random_case_and_a_random_vector_of_noise():
     assert sorted(stds) == list(interpretability.FACTOR_OF_TWO)
 
 
-def test_a_random_run_in_conflict(monkeypatch):
+def test_a_random_run_in_conflict(monkeypatch, draw):
     """Losses from the stored lambda; and that a short training tells the two apart."""
-    rows, draw = stored("conflict"), np.random.default_rng()
-    k, seed = int(draw.integers(2)), int(draw.integers(cooperation.CONFLICT_SEEDS))
+    k, seed = draw(range(2), range(cooperation.CONFLICT_SEEDS))
+    rows = stored("conflict")
     rule = weighing("digits", rows["lambdas"][k, seed])
     again = cooperation.end(rule, KINDS["rotation"].make(cooperation.CONFLICT), 8,
                             seed=1 + seed)  # fmt: skip
@@ -141,18 +138,18 @@ def test_a_random_run_in_conflict(monkeypatch):
     assert np.abs(short[0] - short[1]).max() > 1e-3
 
 
-def test_a_random_row_of_teamwork_and_of_the_subsets():
+@pytest.mark.parametrize("choice", ["noisy sources", "losses", "activations"])
+def test_a_random_row_of_teamwork(choice, draw):
     """Of those that need no training."""
-    rows, draw = stored("teamwork"), np.random.default_rng()
-    choice = str(draw.choice(["noisy sources", "losses", "activations"]))
     names = list(teamwork.choices()[choice])
-    k, seed = int(draw.integers(min(4, len(names)))), int(draw.integers(1, 3))
-    found, _ = teamwork.outcome(choice, names[k], seed)
-    assert found == pytest.approx(rows[choice][k, seed, 0], rel=0.05), (
-        choice,
-        names[k],
-    )
-    place = [int(draw.integers(n)) for n in (3, 3, 4)]
+    name, seed = draw(names[:4], (1, 2))
+    row = stored("teamwork")[choice][names.index(name), seed, 0]
+    found, _ = teamwork.outcome(choice, name, seed)
+    assert found == pytest.approx(row, rel=0.05), (choice, name, seed)
+
+
+def test_a_random_place_of_the_subsets(draw):
+    place = draw(range(3), range(3), range(4))
     values = [each[k] for each, k in zip(teamwork.GRID.values(), place, strict=True)]
     curves = optimize(load("digits"), teamwork.subsets(*values), batch=8, seed=1)
     old = stored("subsets")["average"][tuple(place)]

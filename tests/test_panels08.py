@@ -44,19 +44,13 @@ def set_to(panel, **values):
     return panel
 
 
-def pick(names):
-    """One of them, another one in each run of the tests."""
-    return names[int(np.random.default_rng().integers(len(names)))]
-
-
 # Stored rows, recomputed
 
 
-def test_a_random_tuned_rate_is_no_worse_than_its_neighbours():
+def test_a_random_tuned_rate_is_no_worse_than_its_neighbours(draw):
     """Two networks, and rounding grows in a hundred steps: hence the slack."""
-    place, objective = pick(PLACES), pick(list(FIRST))
-    best = rivals(f"conv_{place}", objective)[pick(list(RULES))]
-    apart, scores = pick((1.36, 2.5)), []
+    place, objective, name, apart = draw(PLACES, FIRST, RULES, (1.36, 2.5))
+    best, scores = rivals(f"conv_{place}", objective)[name], []
     for lr in (best.lr, apart * best.lr, best.lr / apart):
         losses = optimize(replace(best, lr=lr), conv(place), batch=2,
                           purpose="tuning").losses  # fmt: skip
@@ -81,8 +75,8 @@ def losses_of_two(rule, network):
     return torch.stack(losses).numpy()
 
 
-def test_a_random_rule_is_as_stored_on_its_first_two_networks():
-    place, objective, name = pick(PLACES), pick(list(FIRST)), pick(NAMES)
+def test_a_random_rule_is_as_stored_on_its_first_two_networks(draw):
+    place, objective, name = draw(PLACES, FIRST, NAMES)
     rows, k = stored(f"conv_{place}"), NAMES.index(name)
     rule = (load(FILES[name]) if name in FILES
             else rivals(f"conv_{place}", objective)[name])  # fmt: skip
@@ -137,8 +131,8 @@ class AdamTwice:
         return step
 
 
-def test_a_random_pair_of_rates_is_as_torch_optim_has_it():
-    a, b = np.random.default_rng().choice(6, 2, replace=False)
+def test_a_random_pair_of_rates_is_as_torch_optim_has_it(draw):
+    ((a, b),) = draw(itertools.permutations(range(6), 2))
     network, rates = conv(), (RATES[a], RATES[b])
     losses = optimize(AdamTwice(rates, network), network, batch=2, purpose="grid")
     found = losses.losses.mean(1).nan_to_num(9.0).clamp(max=9.0).numpy()
@@ -147,8 +141,8 @@ def test_a_random_pair_of_rates_is_as_torch_optim_has_it():
     np.testing.assert_allclose(found[:5], row[:5], rtol=5e-3)
 
 
-def test_a_random_rival_of_the_live_panel():
-    name = pick(SIX)
+def test_a_random_rival_of_the_live_panel(draw):
+    (name,) = draw(SIX)
     losses = optimize(rivals("conv_small")[name], conv_small(), batch=2,
                       purpose="watch").losses  # fmt: skip
     row = stored("watched_conv_small")[name]
@@ -224,8 +218,8 @@ def test_the_best_of_six_is_never_the_seventh(monkeypatch):
     assert panel.dots[cosine].get_xdata()[1] == pytest.approx(0.5, rel=1e-5)
 
 
-def test_curves_are_the_stored_ones_over_the_first_loss():
-    place, name = pick(PLACES), pick(list(RULES))
+def test_curves_are_the_stored_ones_over_the_first_loss(draw):
+    place, name = draw(PLACES, RULES)
     panel = set_to(ConvNets(), place=place, rival=name)
     rows = stored(f"conv_{place}")
     curves = rows["losses"][:, 0] / rows["start"].mean()
@@ -240,8 +234,8 @@ def test_curves_are_the_stored_ones_over_the_first_loss():
     assert panel.table[1][k][-1] == f"{100 * rows['accuracy'][k]:.1f} %"
 
 
-def test_two_rates_show_the_stored_curve_and_mark_its_pair():
-    a, b = np.random.default_rng().choice(6, 2, replace=False)
+def test_two_rates_show_the_stored_curve_and_mark_its_pair(draw):
+    ((a, b),) = draw(itertools.permutations(range(6), 2))
     panel = set_to(TwoRates(), conv=RATES[a], rest=RATES[b])
     curves = stored("two_rates")["curves"].astype(float)
     np.testing.assert_allclose(panel.line.get_ydata(), curves[a, b].clip(0.4, 3.2))
@@ -328,8 +322,8 @@ def test_alternating_signs_end_with_a_positive_one(monkeypatch, before):
         assert all(a == -b for a, b in itertools.pairwise(past))
 
 
-def test_filters_are_their_numbers_in_colour():
-    name, shot = pick(["two LSTMs", "Adam"]), int(pick(range(1, 26)))
+def test_filters_are_their_numbers_in_colour(draw):
+    name, shot = draw(["two LSTMs", "Adam"], range(1, 26))
     shots = stored("watched")[f"{name}_filters"].astype(float)
     panel = set_to(Filters(), rule=name, step=4 * shot)
     pixels = np.asarray(panel.image.get_array())
@@ -355,8 +349,8 @@ def test_nothing_has_changed_at_step_0():
     assert "moved by 0.00 times" in panel.text
 
 
-def test_medians_and_bands_are_the_stored_quantiles():
-    name, step = pick(["two LSTMs", "Adam"]), 4 * int(pick(range(26)))
+def test_medians_and_bands_are_the_stored_quantiles(draw):
+    name, step = draw(["two LSTMs", "Adam"], range(0, 104, 4))
     rows = stored("watched")
     sizes = (10.0 ** rows[f"{name}_sizes"].astype(float)).clip(1e-7, 10)
     panel = set_to(Filters(), rule=name, step=step)

@@ -32,16 +32,11 @@ def set_to(panel, **values):
     return panel
 
 
-def pick(names):
-    """One of them, another one in each run of the tests."""
-    return names[int(np.random.default_rng().integers(len(names)))]
-
-
 # Stored rows, recomputed
 
 
-def test_a_random_tuned_rate_is_no_worse_than_its_neighbours():
-    name, apart = pick(list(RULES)), pick((1.36, 2.5))
+def test_a_random_tuned_rate_is_no_worse_than_its_neighbours(draw):
+    name, apart = draw(RULES, (1.36, 2.5))
     rate = float(stored("gallery_home")["rates"][list(RULES).index(name)])
     best, scores = gallery.rival(name, rate), []
     for lr in (rate, apart * rate, rate / apart):
@@ -64,8 +59,8 @@ def first_pictures(where, count):
 
 
 @torch.no_grad()
-def test_a_random_rule_is_as_stored_on_its_first_pictures():
-    where, name = pick(list(PLACES)), pick(NAMES)
+def test_a_random_rule_is_as_stored_on_its_first_pictures(draw):
+    where, name = draw(PLACES, NAMES)
     rows = stored(f"gallery_{where}")
     if name in RULES:
         rule = gallery.rival(name, rows["rates"][list(RULES).index(name)])
@@ -109,8 +104,8 @@ def test_dots_and_ratios_are_the_stored_means(place, measure, first):
     assert against == best
 
 
-def test_curves_are_the_stored_ones_over_the_first_loss():
-    place, name = pick(list(PLACES)), pick(list(RULES))
+def test_curves_are_the_stored_ones_over_the_first_loss(draw):
+    place, name = draw(PLACES, RULES)
     panel = set_to(ArtRace(), place=place, rival=name)
     losses = stored(f"gallery_{place}")["losses"].astype(float)
     np.testing.assert_allclose(losses[:, 0].mean(1), losses[0, 0].mean(), rtol=1e-4)

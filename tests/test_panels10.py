@@ -23,12 +23,6 @@ from l2o_kit.store import stored
 QUICK = ("digits", "digits, ReLU", "breast cancer", "diabetes")
 
 
-def pick(names):
-    """One of them, another one in each run of the tests."""
-    names = list(names)
-    return names[int(np.random.default_rng().integers(len(names)))]
-
-
 def set_to(panel, **values):
     for name, value in values.items():
         panel.controls[name].value = value
@@ -44,8 +38,8 @@ def losses_of(rule, task):
                     purpose="scorecard").losses  # fmt: skip
 
 
-def test_a_random_cell_is_as_stored():
-    name, rule = pick(QUICK), pick(r for r in RULES if fits(r, "digits"))
+def test_a_random_cell_is_as_stored(draw):
+    name, rule = draw(QUICK, (rule for rule in RULES if fits(rule, "digits")))
     task, rows = TASKS[name], stored("scorecard")
     at = list(TASKS).index(name)
     ours = losses_of(load(rule), task)
@@ -58,9 +52,9 @@ def test_a_random_cell_is_as_stored():
         assert found == pytest.approx(value, abs=slack), (name, rule, MEASURES[k])
 
 
-def test_adam_is_no_better_at_neighbouring_rates():
-    name = pick(QUICK)
-    task, k = TASKS[name], pick((0, 1))
+def test_adam_is_no_better_at_neighbouring_rates(draw):
+    name, k = draw(QUICK, (0, 1))
+    task = TASKS[name]
     best = float(stored("scorecard")["rates"][list(TASKS).index(name), k])
     scores = []
     for lr in (best, 1.36 * best, best / 1.36):
@@ -176,8 +170,8 @@ def test_the_cost_meter_says_whether_it_pays(share):
     assert ("it pays" in panel.text) == pays
 
 
-def test_the_card_shows_the_cell_that_is_chosen():
-    task, rule = pick(TASKS), pick(RULES)
+def test_the_card_shows_the_cell_that_is_chosen(draw):
+    task, rule = draw(TASKS, RULES)
     panel = set_to(TrustCard(), task=task, optimizer=rule, measure=MEASURES[1])
     i, k = list(TASKS).index(task), RULES.index(rule)
     value = stored("scorecard")["ratios"][i, k, 1, 0]
