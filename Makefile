@@ -17,7 +17,7 @@ NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 300 \
         notebooks exercises rehearse handouts clean distclean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(STAMP) ## make the environment in .venv (nothing to do when it is ready)
 

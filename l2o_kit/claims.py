@@ -57,7 +57,7 @@ def verdicts(lesson: str) -> str:
     lessons = sorted({claim.lesson for claim in CLAIMS.values()})
     if lesson not in lessons:
         raise ValueError(f"No claim is of lesson {lesson!r}; there are {lessons}.")
-    published, lines = claims_ledger.read(), []
+    published, lines = claims_ledger.read(claims_ledger.LEDGER), []
     for claim in CLAIMS.values():
         if claim.lesson == lesson:
             verdict = published.get(claim.id, {}).get("verdict", "no ledger")

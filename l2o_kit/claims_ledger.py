@@ -117,7 +117,7 @@ def rows(path: Path) -> dict[str, str]:
     return whole
 
 
-def read(path: Path = LEDGER) -> dict[str, dict[str, str]]:
+def read(path: Path) -> dict[str, dict[str, str]]:
     """id -> column -> cell of a ledger; nothing where there is no file."""
     cells = {id: line.split(" <!--")[0].strip("| ").split(" | ")
              for id, line in rows(path).items()}  # fmt: skip

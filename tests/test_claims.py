@@ -123,7 +123,7 @@ def test_verdicts_are_the_ledgers_with_a_number_measured_now():
 
 
 def test_verdicts_say_where_there_is_no_ledger(monkeypatch, tmp_path):
-    monkeypatch.setattr(claims_ledger.read, "__defaults__", (tmp_path / "none.md",))
+    monkeypatch.setattr(claims_ledger, "LEDGER", tmp_path / "none.md")
     lines = verdicts("02").splitlines()
     assert all(line.startswith("no ledger    ") for line in lines[::2])
     assert lines[1].startswith("             quick: 0.073, against best rate")
