@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from l2o_kit import claims04, claims_bench
+from l2o_kit import claims03, claims04, claims05, claims_bench
 from l2o_kit.claims import CLAIMS
 from l2o_kit.evaluate import Curves
 from tests.test_claims import ends, ledger
@@ -35,6 +35,24 @@ def test_the_last_tenth_of_the_steps(steps, mean):
     curves = Curves(losses, torch.zeros(2, 1), torch.zeros(2, dtype=torch.bool))
     ends = claims04._end(curves, steps)
     assert ends.tolist() == [mean, mean]
+
+
+def test_five_roundings_give_their_median_the_widest_interval_and_what_they_do_alone():
+    def ratio(seed):
+        return [(3.0, 2.5, 9.0), (1.0, 0.5, 4.0), (2.0, 1.9, 2.1),
+                (5.0, 4.0, 6.0), (4.0, 3.0, 5.0)][seed]  # fmt: skip
+
+    found = claims05.over_roundings(ratio, "Adam")
+    assert found == (3.0, 0.5, 9.0, "Adam", (1.0, 5.0))
+
+
+def test_shares_are_counted_on_an_odd_number_of_problems():
+    for quick in (True, False):
+        number = claims03.JUDGED[quick] - 1
+        assert number % 2 == 1
+    share = CLAIMS["quadratic-long-end"].measure(True, None)[0]
+    count = share * (claims03.JUDGED[True] - 1)
+    assert count == pytest.approx(round(count), abs=1e-6)
 
 
 def test_a_thousand_of_a_table_is_read_with_its_comma():

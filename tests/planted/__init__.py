@@ -1,4 +1,4 @@
-"""175 small faults, written before any run and without looking at the tests.
+"""Small faults: 175 written before any run and without looking at the tests, 18 later.
 
 ``python -m tests.planted.run`` plants them one at a time. The first run, on the tests
 as they then were, is in ``first_run.jsonl``. It ran in pieces, and the runner itself
@@ -6,5 +6,7 @@ was mended on the way: it had overlooked some tests that do import the changed f
 first 147 of 175 were noticed (84 %); once it looked at those tests, too, 151 (86 %):
 six faults have a second row. Then the tests were mended, and all 175 ran once more, in
 one go: ``after_mending.jsonl``, 174 noticed (99 %) in 77 minutes on two cores. The one
-that was missed, a rule drawn in another's colour, has a test of its own since.
+that was missed, a rule drawn in another's colour, has a test of its own since. The 18
+of ``bugs_rounding.py`` came with the tests that judge rounding, and were written beside
+them.
 """

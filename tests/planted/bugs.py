@@ -8,6 +8,7 @@ notebook.
     bugs_core      modules, from art to groups
     bugs_base      modules, from horizons to variations
     bugs_class     the classroom's tools, and the ledger of claims
+    bugs_rounding  what hides behind rounding, or is said of it (written later)
     bugs_panels    what moves in the notebooks
     bugs_lessons   the checks of exercises, and the notebooks
 """
@@ -18,7 +19,8 @@ from tests.planted.bugs_class import CLASS
 from tests.planted.bugs_core import CORE
 from tests.planted.bugs_lessons import LESSONS
 from tests.planted.bugs_panels import PANELS
+from tests.planted.bugs_rounding import ROUNDING
 
 __all__ = ["BUGS", "Bug"]
 
-BUGS = (*CORE, *BASE, *CLASS, *PANELS, *LESSONS)
+BUGS = (*CORE, *BASE, *CLASS, *ROUNDING, *PANELS, *LESSONS)
