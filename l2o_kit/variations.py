@@ -140,28 +140,17 @@ class Jittered:
         return JitteredProblem(problem, self.seed)
 
 
-class JitteredProblem(Problem):
+class JitteredProblem(Variation):
     """A problem whose every gradient is jittered; its losses stay."""
 
     def __init__(self, problem: Problem, seed: int):
-        self.problem, self.seed, self.theta0 = problem, seed, problem.theta0
-
-    def minibatch(self, generator):
-        """The other's."""
-        return self.problem.minibatch(generator)
-
-    def loss(self, theta, minibatch=None):
-        """The other's, [batch]."""
-        return self.problem.loss(theta, minibatch)
+        super().__init__(problem, torch.ones_like(problem.theta0), 1.0)
+        self.seed = seed
 
     def value_and_grad(self, theta, minibatch=None):
         """(loss [batch], jittered gradient [batch, coords])."""
-        loss, grad = self.problem.value_and_grad(theta, minibatch)
+        loss, grad = super().value_and_grad(theta, minibatch)
         return loss, jitter(grad, self.seed)
-
-    def held_out(self, theta):
-        """The other's."""
-        return self.problem.held_out(theta)
 
 
 BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a number -> integers

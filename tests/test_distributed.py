@@ -19,7 +19,7 @@ from l2o_kit.resume import KEYS, read
 from l2o_kit.sampled import Problem
 from l2o_kit.sources import Noise, PixelNoise, Poison, Rotation, Subset
 from l2o_kit.trainer import Trainer
-from l2o_kit.variations import Mixture, RandomScaling
+from l2o_kit.variations import Jittered, Mixture, RandomScaling
 from tests.two_ranks import CASES, STOP, TRAINING, meta_gradients, network, train
 
 ROOT = Path(__file__).parent.parent
@@ -168,6 +168,7 @@ PROBLEMS = {
                             torch.arange(20) % 10, batch_size=3),
     "scaled": RandomScaling(network()),
     "mixture": Mixture(LINE, RandomScaling(LINE)),
+    "jittered": Jittered(network(), seed=1),
     "noise": Concurrent(LINE, [Noise(1.0), ()], "clean"),
     "spoilt": Concurrent(network(), [(Subset(30), Poison(0.2)), PixelNoise(0.2),
                                      (Rotation(9.0), Poison(0.4)), Subset(20)]),
