@@ -10,8 +10,16 @@ the processes that tests start inherit it. Without the variable nothing happens.
 
 import os
 import sys
+import threading
 
-jittered = [0]  # how many gradients were, so far
+
+class Count(threading.local):
+    """How many gradients were jittered in this thread, so far."""
+
+    jittered = 0
+
+
+count = Count()
 
 
 def jitter(grad):
@@ -20,7 +28,7 @@ def jitter(grad):
 
     if grad is None or not grad.is_floating_point() or grad.is_sparse:
         return grad
-    jittered[0] += 1
+    count.jittered += 1
     return move(grad)
 
 
@@ -67,9 +75,9 @@ def change_formula(kind):
         return
 
     def value_and_grad(self, theta, minibatch=None):
-        before = jittered[0]
+        before = count.jittered
         loss, grad = plain(self, theta, minibatch)
-        return loss, jitter(grad) if jittered[0] == before else grad
+        return loss, jitter(grad) if count.jittered == before else grad
 
     kind.value_and_grad = value_and_grad
 
