@@ -159,8 +159,9 @@ def test_watched_begins_with_the_network_of_its_seed(name):
     network, draw = conv(), torch.Generator().manual_seed(8)
     (X, y), mask = network.data, conv_weights(network)
     theta = network.sample(1, torch.Generator().manual_seed(7)).theta0
-    conv1 = theta[0, : 16 * 3 * 5 * 5].view(16, 3, 5, 5)  # moves with theta
-    np.testing.assert_allclose(shots[0].astype(float), conv1, atol=1e-4)
+    conv1 = theta[0, : 16 * 3 * 5 * 5].view(16, 3, 5, 5).numpy()  # moves with theta
+    first, second = shots[:2].astype(float)
+    np.testing.assert_allclose(first, conv1, atol=1e-4)
     rule = rivals("conv_all")["Adam"] if name == "Adam" else load("conv").on(network)
     step = start(rule, theta)
     for t in range(4):
@@ -176,7 +177,8 @@ def test_watched_begins_with_the_network_of_its_seed(name):
             np.testing.assert_allclose(found, sizes[t, k, 1:], atol=0.03)
         step(grad)
     assert shots.shape == (26, 16, 3, 5, 5) and losses.shape == (101,)
-    np.testing.assert_allclose(shots[1].astype(float), conv1, atol=1e-3)
+    apart = np.linalg.norm(second - conv1) / np.linalg.norm(second - first)
+    assert apart < 0.05  # of the way that they moved
 
 
 # What is drawn
