@@ -75,10 +75,12 @@ def itself(zero: bool, quick: bool, optimizer=None):
 def robust_500(rival: str, quick: bool, optimizer=None):
     """digits_robust on digits, the last tenth of 500 steps, over a rival's.
 
-    Always on all networks: one in sixteen decides, and of fewer it may be missing.
+    Always on all networks: one in sixteen decides, and of fewer it may be missing. For
+    a control fewer will do.
     """
     rules = optimizer or shipped("digits_robust"), rivals("digits", "last", 500)[rival]
-    return *paired_ratio(*(ends(r, (20, 1, *REST), 500, False) for r in rules)), rival
+    few = quick and optimizer is not None
+    return *paired_ratio(*(ends(r, (20, 1, *REST), 500, few) for r in rules)), rival
 
 
 def stays(quick: bool, control: bool | None = None):

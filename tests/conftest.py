@@ -15,6 +15,7 @@ import torch
 from jaxtyping import install_import_hook
 
 install_import_hook("l2o_kit", "beartype.beartype")
+collect_ignore = ["startup"]  # Python itself runs what is there
 
 FIRST, _, LAST = os.environ.get("L2O_TEST_SEED", "0").partition("-")
 SEEDS = range(int(FIRST), int(LAST or FIRST) + 1)

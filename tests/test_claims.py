@@ -1,5 +1,6 @@
 """Claims: verdicts from intervals, controls that fail, and a ledger that is whole."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.store import stored
 
 ROOT = Path(__file__).parent.parent
+quickly = functools.cache(lambda id: CLAIMS[id].measure(True, None))
 VERDICTS = {"holds", "fails", "not decided", "not tested"}
 
 
@@ -94,7 +96,7 @@ def ends(row) -> list[float]:
 def test_a_quick_measurement_agrees_with_the_ledger(lesson):
     rows = ledger()
     for claim in (claim for claim in CLAIMS.values() if claim.lesson == lesson):
-        found = claim.measure(True, None)
+        found = quickly(claim.id)
         if found is not None:
             assert agrees(claim, found, rows[claim.id]), (found, rows[claim.id])
 
@@ -102,7 +104,7 @@ def test_a_quick_measurement_agrees_with_the_ledger(lesson):
 def test_no_interval_ends_on_its_threshold():
     """Or the last bit would decide; counts have thresholds between whole numbers."""
     for claim in CLAIMS.values():
-        found = claim.measure(True, None)
+        found = quickly(claim.id)
         if found is not None and not claim.bound:
             assert claim.threshold not in found[:3], (claim.id, found)
 
@@ -117,7 +119,7 @@ def test_verdicts_are_the_ledgers_with_a_number_measured_now():
         assert (name, statement) == (claim.id, claim.statement)
         words = r" {13}quick: (\S+), (\S+) to (\S+), against (\w+)"
         *numbers, rival = re.fullmatch(words, second).groups()
-        found = claim.measure(True, None)
+        found = quickly(claim.id)
         assert list(map(float, numbers)) == pytest.approx(found[:3], abs=6e-4)
         assert rival == found[3]
 
