@@ -1,4 +1,4 @@
-"""Claims: verdicts from intervals, controls that fail, and a ledger that is whole."""
+"""Claims: verdicts from intervals, quick numbers, and a ledger that is whole."""
 
 import functools
 import re
@@ -6,14 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from l2o_kit import claims, claims_bench, claims_ledger
 from l2o_kit.claim import Claim
 from l2o_kit.claims import CLAIMS, verdicts
-from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.store import stored
 
 ROOT = Path(__file__).parent.parent
 quickly = functools.cache(lambda id: CLAIMS[id].measure(True, None))
@@ -36,40 +33,6 @@ def ledger(path=ROOT / "CLAIMS.md") -> dict[str, dict[str, str]]:
 def test_verdict_looks_at_the_whole_interval(low, high, verdict):
     claim = Claim("x", "00", "", "", 0.5, measure=print, judged_on="")
     assert claim.verdict(low, high) == verdict
-
-
-# Its control fails ten seeds of ten, as the row does: see the test below.
-TIGHTER = {"trust-poison"}
-
-
-def test_a_control_fails_every_claim():
-    """An untrained optimizer, or what else the claim cannot hold of.
-
-    Nor would the ledger's row pass with it, so that the row cannot be had for nothing.
-    """
-    rows = ledger()
-    untrained = {
-        "quadratic": LSTMOptimizer(preprocess="identity", seed=3),
-        "digits": LSTMOptimizer(seed=3),
-        "mnist": LSTMOptimizer(seed=3),
-        "diabetes": LSTMOptimizer(seed=3),
-    }
-    for claim in CLAIMS.values():
-        control = untrained.get(claim.id.split("-")[0], True)
-        found = claim.measure(True, control)
-        assert found is None or claim.verdict(*found[1:3]) == "fails", claim.id
-        passes = found is not None and agrees(claim, found, rows[claim.id])
-        assert passes == (claim.id in TIGHTER), claim.id
-
-
-def test_the_fourth_poisoned_source_alone_is_out_of_order():
-    """What trust-poison rests on, and what its control, all lambda 1/4, has not."""
-    for name, control in (("paths_poison", False), ("control", True)):
-        last = stored("paths_poison")["lambdas"][:, -1]  # [seed, 4]
-        last = np.full_like(last, 0.25) if control else last
-        first_three_fall = (np.diff(last[:, :3]) < 0).all()
-        fourth_rises = (last[:, 3] > last[:, 2]).all()
-        assert (first_three_fall and fourth_rises) != control, name
 
 
 def agrees(claim, found, row) -> bool:

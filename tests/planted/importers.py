@@ -14,8 +14,8 @@ from pathlib import Path
 KIT = "l2o_kit"
 GATHERED = {"ALL": "panels.", "MODULES": "claims", "CLAIMS": "claims"}  # all of these
 SLOW = (  # last
-    "test_claims", "test_resume", "test_every_setting", "test_distributed",
-    "test_rehearse", "test_handouts", "test_access", "test_panels",
+    "test_claims", "test_claims_controls", "test_resume", "test_every_setting",
+    "test_distributed", "test_rehearse", "test_handouts", "test_access", "test_panels",
 )  # fmt: skip
 SHORT = ("l2o", KIT, "panels", "check", "claims")  # what modules are called by
 

@@ -1,0 +1,41 @@
+"""Negative controls: something else, of which no claim and no row may hold."""
+
+import numpy as np
+
+from l2o_kit.claims import CLAIMS
+from l2o_kit.optimizer import LSTMOptimizer
+from l2o_kit.store import stored
+from tests.test_claims import agrees, ledger
+
+# Its control fails ten seeds of ten, as the row does: see the test below.
+TIGHTER = {"trust-poison"}
+
+
+def test_a_control_fails_every_claim():
+    """An untrained optimizer, or what else the claim cannot hold of.
+
+    Nor would the ledger's row pass with it, so that the row cannot be had for nothing.
+    """
+    rows = ledger()
+    untrained = {
+        "quadratic": LSTMOptimizer(preprocess="identity", seed=3),
+        "digits": LSTMOptimizer(seed=3),
+        "mnist": LSTMOptimizer(seed=3),
+        "diabetes": LSTMOptimizer(seed=3),
+    }
+    for claim in CLAIMS.values():
+        control = untrained.get(claim.id.split("-")[0], True)
+        found = claim.measure(True, control)
+        assert found is None or claim.verdict(*found[1:3]) == "fails", claim.id
+        passes = found is not None and agrees(claim, found, rows[claim.id])
+        assert passes == (claim.id in TIGHTER), claim.id
+
+
+def test_the_fourth_poisoned_source_alone_is_out_of_order():
+    """What trust-poison rests on, and what its control, all lambda 1/4, has not."""
+    for name, control in (("paths_poison", False), ("control", True)):
+        last = stored("paths_poison")["lambdas"][:, -1]  # [seed, 4]
+        last = np.full_like(last, 0.25) if control else last
+        first_three_fall = (np.diff(last[:, :3]) < 0).all()
+        fourth_rises = (last[:, 3] > last[:, 2]).all()
+        assert (first_three_fall and fourth_rises) != control, name
