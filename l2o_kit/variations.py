@@ -141,7 +141,7 @@ class Jittered:
 
 
 class JitteredProblem(Variation):
-    """A problem whose every gradient is jittered; its losses stay."""
+    """A problem whose gradients are jittered, but for those that carry a graph."""
 
     def __init__(self, problem: Problem, seed: int):
         super().__init__(problem, torch.ones_like(problem.theta0), 1.0)
