@@ -330,6 +330,20 @@ def test_numbers_are_written_with_three_decimals_or_as_powers(value, text):
     assert claims_ledger.written(value) == text
 
 
+@pytest.mark.parametrize(
+    ("bound", "found", "text"),
+    [
+        (True, (3e-15, 3e-15, 3e-15, "autograd"), "at most 1.0e-11"),
+        (False, (0.5, 0.25, 0.75, "Adam"), "0.250 to 0.750"),
+        (False, (0.5, 0.25, 0.75, "Adam", (0.4, 0.6)),
+         "0.250 to 0.750; rounding alone 0.400 to 0.600"),
+    ],
+)  # fmt: skip
+def test_an_interval_is_written_with_its_rounding_or_as_a_bound(bound, found, text):
+    claim = Claim("x", "00", "", "", 1e-11, print, "", bound=bound)
+    assert claims_ledger.interval(claim, found) == text
+
+
 # What is read from BENCHMARKS.md
 
 
