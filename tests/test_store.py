@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from l2o_kit import elsewhere, generalization, store
 from l2o_kit.baselines import RULES, SIX, Baseline, tune
@@ -100,6 +101,13 @@ def test_a_random_place_away_from_home(draw):
     assert best == SIX[rows["best"][k, tuned]], where
     new = elsewhere.thinned(losses["learned"])
     same_curve(new, rows["curves"][k, tuned, 0], where)
+
+
+def test_away_from_home_the_loss_before_the_first_step_does_not_count():
+    """Means of 2 and 1 over two steps, after a first loss of 9 for both."""
+    losses = {name: torch.tensor([9.0, 2.0, 2.0])[:, None] for name in SIX}
+    losses["learned"] = torch.tensor([9.0, 1.0, 1.0])[:, None]
+    assert elsewhere.ratio_to_best(losses)[0] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("name", ["plain", "robust"])
