@@ -83,14 +83,13 @@ $(JAX)/.ready: # a rival, in an environment of its own
 	@touch $@
 
 pretrained: $(STAMP) ## train every shipped optimizer anew (three to four hours)
-	$(BIN)/python -m l2o_kit.recipes
+	$(BIN)/python -m l2o_kit.lessons.recipes
 
 stored: $(STAMP) ## recompute tuned rates, slider grids and film-strips
-	$(BIN)/python -m l2o_kit.store
-	$(BIN)/python -m l2o_kit.panels.strips
+	$(BIN)/python -m l2o_kit.lessons.stored
 
 claims: $(STAMP) ## measure every published claim, write CLAIMS.md; stopped, it goes on
-	$(BIN)/python -m l2o_kit.claims --resume
+	$(BIN)/python -m l2o_kit.lessons.claims --resume
 
 notebooks: $(STAMP) ## run the notebooks and keep their outputs
 	$(BIN)/python tests/run_notebooks.py

@@ -3,7 +3,24 @@
 A rival is tuned as a careful user would: 16 rates from 1e-5 to 10, evenly spaced in the
 logarithm, each tried on problems that are not those it is judged on; then 5 around the
 best. A best at the edge extends the grid. Everything else stays at torch.optim's
-defaults, with momentum 0.9 where there is momentum.
+defaults, with momentum 0.9 where there is momentum. Those of the shipped problems are
+tuned already: ``rivals``.
+
+Their rules, in the two or three lines that each is, stand below: ``sgd`` and others
+compute what torch.optim computes, and a test compares the two step by step::
+
+    update, memory = rule(grad, memory, t, lr, beta)          theta <- theta + update
+
+grad may have any shape; lr anything that broadcasts with it, so that many rates run
+side by side. t counts from 1. memory begins as ``(0.0, 0.0)``.
+
+    SGD        g = -lr d                               d = grad f(theta)
+    Momentum   v = beta v + d          g = -lr v       (Polyak 1964, the heavy ball)
+    NAG        v = beta v + d          g = -lr (d + beta v)         (Nesterov 1983)
+    RMSprop    s = 0.99 s + 0.01 d^2   g = -lr d / sqrt(s)            (Hinton 2012)
+    Adagrad    s = s + d^2             g = -lr d / sqrt(s)      (Duchi et al. 2011)
+    Adam       m, s running means of d, d^2, bias corrected
+                                       g = -lr m / sqrt(s)   (Kingma and Ba 2015)
 
 Source: the tuning protocol of Andrychowicz et al. 2016, section 3, made explicit.
 Left out: schedules other than a cosine; methods that mix coordinates.
@@ -15,7 +32,8 @@ from functools import partial
 
 import torch
 
-from l2o_kit.evaluate import optimize, start_torch
+from l2o_kit.checkpoint import stored
+from l2o_kit.evaluate import last_tenth_of, optimize, start_torch
 
 RULES = {
     "SGD": partial(torch.optim.SGD),
@@ -29,6 +47,7 @@ RULES = {
 SIX = tuple(RULES)[:6]
 SPACING = 10 ** (6 / 15)  # between neighbours of 16 rates from 1e-5 to 10
 GRID = tuple(1e-5 * SPACING**k for k in range(16))
+STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ def tuned_baselines(optimizee, *, steps: int = 100, batch: int, seed: int = 0,
 
     Returns name -> Baseline. Raises ValueError where every rate of a rival diverges.
     """
-    first = {"mean": 1, "last": steps - max(1, steps // 10) + 1}
+    first = {"mean": 1, "last": last_tenth_of(steps)}
     if objective not in first:
         raise ValueError(f"objective={objective!r}: use one of {list(first)}.")
 
@@ -102,3 +121,70 @@ def tune(rival: Baseline, score) -> Baseline:
         lr = middle * SPACING ** (thirds / 3)
         scores[lr] = score(replace(rival, lr=lr))
     return replace(rival, lr=best())
+
+
+def rivals(problem: str, objective: str = "mean", steps: int = STEPS) -> dict:
+    """The rivals of a shipped problem, tuned for an objective after so many steps.
+
+    Returns name -> Baseline, from ``stored/rates_PROBLEM``. Raises ValueError where
+    nothing is stored for that.
+    """
+    rates, key = stored(f"rates_{problem}"), f"{objective}_{steps}"
+    if key not in rates:
+        there = sorted(rates.keys() - {"provenance"})
+        raise ValueError(
+            f"{problem}: no rates are stored for {key}; there are {there}. Tune them "
+            "yourself, with tuned_baselines."
+        )
+    return {
+        name: Baseline(name, float(lr), steps if name == "Adam + cosine" else None)
+        for name, lr in zip(RULES, rates[key], strict=True)
+    }
+
+
+SMALL = 1e-8  # keeps a division by zero away
+KEEP = {"RMSprop": 0.99, "Adam": 0.999}  # how much of s stays each step
+
+
+def sgd(grad, memory, t, lr, beta):
+    """Plain gradient descent."""
+    return -lr * grad, memory
+
+
+def momentum(grad, memory, t, lr, beta):
+    """The heavy ball: a running sum of gradients."""
+    v = beta * memory[0] + grad
+    return -lr * v, (v, memory[1])
+
+
+def nag(grad, memory, t, lr, beta):
+    """Nesterov's: the running sum, looked at one step ahead."""
+    v = beta * memory[0] + grad
+    return -lr * (grad + beta * v), (v, memory[1])
+
+
+def rmsprop(grad, memory, t, lr, beta):
+    """Each coordinate divided by the size of its recent gradients."""
+    s = KEEP["RMSprop"] * memory[1] + (1 - KEEP["RMSprop"]) * grad**2
+    return -lr * grad / (s**0.5 + SMALL), (memory[0], s)
+
+
+def adagrad(grad, memory, t, lr, beta):
+    """Each coordinate divided by the size of all its gradients."""
+    s = memory[1] + grad**2
+    return -lr * grad / (s**0.5 + SMALL), (memory[0], s)
+
+
+def adam(grad, memory, t, lr, beta):
+    """Momentum and RMSprop together, both corrected for their start at zero."""
+    m = beta * memory[0] + (1 - beta) * grad
+    s = KEEP["Adam"] * memory[1] + (1 - KEEP["Adam"]) * grad**2
+    root = (s / (1 - KEEP["Adam"] ** t)) ** 0.5 + SMALL
+    return -lr * m / (1 - beta**t) / root, (m, s)
+
+
+HAND_MADE = {
+    "SGD": sgd, "Momentum": momentum, "NAG": nag,
+    "RMSprop": rmsprop, "Adagrad": adagrad, "Adam": adam,
+}  # fmt: skip
+REMEMBER = ("Momentum", "NAG", "Adam")  # the rules that beta means something to

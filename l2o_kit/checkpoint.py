@@ -15,6 +15,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
@@ -23,6 +24,7 @@ from l2o_kit.groups import GroupedOptimizer, Learned
 from l2o_kit.optimizer import LSTMOptimizer
 
 PRETRAINED = Path(__file__).parent / "pretrained"
+STORED = Path(__file__).parent / "stored"
 
 
 class CheckpointError(ValueError):
@@ -195,3 +197,21 @@ def today() -> dict:
     versions = {"python": platform.python_version(), "torch": torch.__version__,
                 "l2o_kit": metadata.version("l2o_kit")}  # fmt: skip
     return {"date": datetime.date.today().isoformat(), "versions": versions}
+
+
+def stored(name: str, beside: str = __file__) -> dict[str, np.ndarray]:
+    """The arrays of ``stored/NAME.npz``, in the folder beside a file, by name.
+
+    ``beside`` is the file that asks, ``__file__``; left out, the library's own folder.
+    Raises FileNotFoundError, which names what there is.
+    """
+    folder = Path(beside).parent / "stored"
+    path = folder / f"{name}.npz"
+    if not path.is_file():
+        names = sorted(p.stem for p in folder.glob("*.npz"))
+        raise FileNotFoundError(
+            f"Nothing is stored as {name!r}. There is {names}. To compute it: "
+            f"python -m l2o_kit.lessons.stored {name}"
+        )
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)

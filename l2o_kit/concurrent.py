@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from l2o_kit.optimizees import Network, Problem, Quadratic
+from l2o_kit.network import Network
+from l2o_kit.optimizees import Problem, Quadratic
 from l2o_kit.sources import NetworkView, QuadraticView
 
 TARGETS = ("source0", "clean")

@@ -29,13 +29,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from l2o_kit.baselines import GRID, Baseline, tune
-from l2o_kit.engine import Engine
-from l2o_kit.engines import Grouped
+from l2o_kit.engine import Engine, Grouped
 from l2o_kit.evaluate import optimize, paired_ratio
-from l2o_kit.log import Log
 from l2o_kit.lstm import Tape
 from l2o_kit.plots import VERMILION, html_table, img, new_figure, png, rounded
-from l2o_kit.trainer import Trainer
+from l2o_kit.window import Log, Trainer
 
 COORDS = 4096  # so many side by side, unless the fewest problems need more
 MARKS = {True: "ok  ", False: "LOOK", None: "--  "}

@@ -17,18 +17,16 @@ What is kept: the gradients, [U + 1, sources, coords]. What the LSTM computed is
 24 kB a coordinate at U = 20: it is kept as well where it fits ``memory_budget``;
 otherwise each block is computed a second time, from the window's first state.
 
-``Exact`` has the same face and keeps everything autograd wants, second derivatives too;
-``FirstOrder`` does so without them, for an optimizer whose forward is its own.
-``engines.py`` says which of them serves which optimizer.
+``Grouped`` is an engine for each group: the meta-gradient of a group needs nothing of
+the others. ``autograd.py`` has the same face, and says which serves which optimizer.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from l2o_kit.arguments import same_shapes
 from l2o_kit.groups import Assigned
-from l2o_kit.lstm import State, Tape
+from l2o_kit.lstm import State, Tape, same_shapes
 from l2o_kit.optimizer import LSTMOptimizer
 
 # Coordinates in a block: enough that one operation outlasts the call to it.
@@ -181,71 +179,61 @@ class Engine:
             return torch.stack(xs)
 
 
-class Exact:
-    """The whole meta-gradient: autograd through everything, second derivatives too.
+class Grouped:
+    """An ``Engine`` for each group: its own weights, states and blocks."""
 
-    Simple, slow and large. Nothing is held constant inside the window: theta_s moves
-    with phi also because the gradients that the LSTM read do.
-    """
+    create_graph = False
 
-    create_graph = True
-
-    def __init__(self, optimizer: LSTMOptimizer | Assigned, unroll: int, coords: int):
-        self.optimizer, self.unroll, self.coords = optimizer, unroll, coords
-        self.reset()
+    def __init__(self, optimizer: Assigned, unroll: int, coords: int, **engine):
+        self.optimizer, self.places = optimizer, optimizer.places(coords)
+        self.engines = {
+            name: Engine(optimizer.members[name], unroll, len(places), **engine)
+            for name, places in self.places.items()
+        }
+        self.coords, self.unroll = coords, unroll
+        self.update = optimizer.lstm.w_out.new_zeros(coords)
 
     def reset(self):
         """A roll-out begins: the state is the initial one."""
-        self.state = self.optimizer.initial_state(self.coords)
-        shape = self.optimizer.num_sources, self.coords
-        self.grads = self.optimizer.lstm.w_out.detach().new_zeros(shape)
+        for engine in self.engines.values():
+            engine.reset()
 
     def begin(self):
-        """A window begins: what came before is a constant."""
-        self.state = {name: part.detach() for name, part in self.state.items()}
-        self.losses, self.updates = [], []
+        """A window begins where the last one ended."""
+        for engine in self.engines.values():
+            engine.begin()
 
     def see(self, t: int, losses, sources, target):
-        """The losses [batch] and gradients at theta_t, with their graph where t > 0."""
-        self.grads = sources if t < self.unroll else sources.detach()
-        if t:
-            self.losses.append(losses.sum())
+        """The gradients at theta_t, to each group its own."""
+        for name, places in self.places.items():
+            theirs = None if target is None else target[places]
+            self.engines[name].see(t, losses, sources[:, places], theirs)
+
+    def step(self, t: int) -> Float[Tensor, "coords"]:
+        """The update g_t, of all groups."""
+        for name, places in self.places.items():
+            self.update[places] = self.engines[name].step(t)
+        return self.update.clone()
+
+    def backward(self, w: Float[Tensor, "unroll"], pull=None):
+        """Add dL/dphi to every weight's ``.grad``."""
+        for name, places in self.places.items():
+            theirs = None if pull is None else pull[:, places]
+            self.engines[name].backward(w, theirs)
 
     def kept(self) -> State:
-        """What the next window begins with: the gradients at theta_b, and the state."""
-        return {"grads": self.grads, **self.state}
+        """What the next window begins with; the group "fc" has "fc.grads", "fc.h"."""
+        return {
+            f"{name}.{part}": value
+            for name, engine in self.engines.items()
+            for part, value in engine.kept().items()
+        }
 
     def go_on(self, kept: State):
         """Take up what another run kept."""
         same_shapes(self.kept(), kept)
-        device = self.optimizer.lstm.w_out.device
-        self.state = {name: kept[name].to(device) for name in self.state}
-        self.grads = kept["grads"].to(device)
-
-    def step(self, t: int) -> Float[Tensor, "coords"]:
-        """The update g_t, with its graph."""
-        grads = self.grads[0] if len(self.grads) == 1 else self.grads
-        update, self.state = self.optimizer(grads, self.state)
-        self.updates.append(update)
-        return update
-
-    def backward(self, w: Float[Tensor, "unroll"], pull=None):
-        """Add dL/dphi to every weight's ``.grad``, L being sum_s w_s f_s(theta_s)."""
-        L = w @ torch.stack(self.losses)
-        if pull is not None:  # constants: their product has the derivative wanted
-            L = L + (pull * torch.stack(self.updates)).sum()
-        L.backward()
-
-
-class FirstOrder(Exact):
-    """Autograd through the updates; what the optimizer reads is held constant.
-
-    The numbers of ``Engine``, several times slower, for any forward.
-    """
-
-    def see(self, t: int, losses, sources, target):
-        """The losses and gradients at theta_t, these without their graph."""
-        super().see(t, losses, sources.detach(), target)
+        for name, engine in self.engines.items():
+            engine.go_on({part: kept[f"{name}.{part}"] for part in engine.kept()})
 
 
 def suffix_sum(terms: Float[Tensor, "unroll coords"]):

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from l2o_kit.autograd import engine_for
 from l2o_kit.data import stream
-from l2o_kit.engine import Engine
-from l2o_kit.engines import Grouped, engine_for
+from l2o_kit.engine import Engine, Grouped
 from l2o_kit.groups import Assigned
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.plots import html_table, img, loss_curves, png
@@ -26,6 +26,11 @@ COORDINATEWISE = {
     "SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adadelta", "Adagrad",
     "RMSprop", "Rprop",
 }  # fmt: skip
+
+
+def last_tenth_of(steps: int) -> int:
+    """The step with which the last tenth of so many steps begins, 91 of 100."""
+    return steps - max(1, steps // 10) + 1
 
 
 @dataclass
@@ -46,6 +51,10 @@ class Curves:
         """Mean over the steps first..last of each problem: [batch]."""
         stop = None if last is None else last + 1
         return self.losses[first:stop].mean(0)
+
+    def last_tenth(self):
+        """Mean over the last tenth of the steps of each problem: [batch]."""
+        return self.mean_loss(last_tenth_of(len(self.losses) - 1))
 
     def __repr__(self):
         steps, batch = len(self.losses) - 1, self.losses.shape[1]
@@ -219,7 +228,7 @@ class Comparison:
         reference divided by this rule: below 1, the reference is better.
         """
         steps = len(next(iter(self.curves.values())).losses) - 1
-        first = {"mean": 1, "last": steps - max(1, steps // 10) + 1}
+        first = {"mean": 1, "last": last_tenth_of(steps)}
         rows = []
         for name, curve in self.curves.items():
             row = {"rule": name, "diverged": int(curve.diverged.sum())}

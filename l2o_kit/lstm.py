@@ -29,7 +29,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 State = dict[str, Tensor]  # "h" and "c": [layers, hidden, coords]
+
+
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input  # d s (1 - s), one pass
+
+
 tanh_backward = torch.ops.aten.tanh_backward.grad_input  # d (1 - g^2), one pass
 
 
@@ -269,3 +273,11 @@ def _grad(weight):
         with torch.inference_mode(False):  # others will change it in place
             weight.grad = torch.zeros_like(weight)
     return weight.grad
+
+
+def same_shapes(expected: dict, tensors: dict):
+    """Refuse a tensor that is missing, or of another shape than the expected one."""
+    for name, tensor in expected.items():
+        seen = list(tensors[name].shape) if name in tensors else "missing"
+        if seen != list(tensor.shape):
+            raise ValueError(f"{name} is {seen}, expected {list(tensor.shape)}")

@@ -8,25 +8,104 @@ of them, which are optimized side by side::
     minibatch = problem.minibatch(generator)             # what step t is judged on
     loss, grad = problem.value_and_grad(theta, minibatch)  # [batch], [batch, coords]
 
-    Quadratic:  f(theta) = |W theta - y|^2
-    Network:    f(theta) = mean loss of module(X; theta) on a fresh minibatch
+    Quadratic                f(theta) = |W theta - y|^2
+    Function(f)              any function of yours, of one number
+    Scaled(f, c)             c f(theta)
+    RandomScaling(f, r)      f(s * theta), s = exp(u), u uniform on [-r, r], drawn anew
+                             for every coordinate of every problem
+    Mixture(f, g, ...)       one of them, drawn anew for every roll-out
+    Jittered(f, seed)        f, its gradients off by one unit in the last place
 
-Source: Andrychowicz et al. 2016, sections 3.1 and 3.2.
-Left out: batch normalization's running statistics.
+Random scaling makes gradients of every size common in meta-training, so that what is
+learned cannot lean on one of them. Jitter stands for another processor, which adds up
+in another order: what a result owes to the last bit alone is how far results under
+several seeds of it lie apart.
+
+Source: Andrychowicz et al. 2016, section 3.1; random scaling: Lv, Jiang and Li 2017
+(arXiv 1703.03633). Networks are in ``network.py``.
 """
 
-import itertools
-from collections import OrderedDict
+import copy
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.func import functional_call, vmap
-from torch.nn import functional as F
+from torch import Tensor
+from torch.func import vmap
 
-from l2o_kit.data import split
-from l2o_kit.inputs import check_data, check_loss, check_module
-from l2o_kit.sampled import Problem
+
+class Problem:
+    """``batch`` sampled problems. Subclasses set ``theta0`` and define ``loss``.
+
+    Problems never meet: f_i depends on theta_i alone. So a batch can be cut, and each
+    process of several (``distributed.py``) gets its part.
+
+    per_problem names the attributes that have a row for each problem, "theta0" among
+    them; only ``part`` asks for it.
+    """
+
+    theta0: Float[Tensor, "batch coords"]
+    per_problem: ClassVar[tuple[str, ...]] = ()
+
+    def minibatch(self, generator: torch.Generator):
+        """The data of one step; None where a problem has no minibatches."""
+        return None
+
+    def loss(self, theta: Float[Tensor, "batch coords"], minibatch=None):
+        """f(theta), one number per problem: [batch]. Differentiable."""
+        raise NotImplementedError
+
+    def value_and_grad(self, theta: Float[Tensor, "batch coords"], minibatch=None):
+        """(loss [batch], gradient [batch, coords]), each problem for itself."""
+        with torch.enable_grad():
+            theta = theta.detach().requires_grad_()
+            loss = self.loss(theta, minibatch)
+            (grad,) = torch.autograd.grad(loss.sum(), theta)
+        return loss.detach(), grad
+
+    def value_and_grads(self, theta, minibatch=None, create_graph=False):
+        """What meta-training asks for: (loss [batch], sources' gradients, target's).
+
+        sources [sources, batch, coords] is what the optimizer reads; target
+        [batch, coords] is the gradient of the loss that counts, None where that is
+        source 0. With create_graph all of it can be differentiated again.
+        """
+        if not create_graph:
+            loss, grad = self.value_and_grad(theta, minibatch)
+            return loss, grad[None], None
+        theta = theta if theta.requires_grad else theta.detach().requires_grad_()
+        loss = self.loss(theta, minibatch)
+        (grad,) = torch.autograd.grad(loss.sum(), theta, create_graph=True)
+        return loss, grad[None], None
+
+    def part(self, at: slice) -> "Problem":
+        """Only these of the batch. It is a copy, and shares what all problems share."""
+        if not self.per_problem:
+            raise NotImplementedError(
+                f"{type(self).__name__} does not say how a batch of it is cut, which "
+                "several ranks need. Name its attributes that have a row for each "
+                'problem, as in per_problem = ("theta0", "W").'
+            )
+        part = copy.copy(self)
+        for name in self.per_problem:
+            setattr(part, name, getattr(self, name)[at])
+        return part
+
+    def cut(self, minibatch, at: slice):
+        """These problems' part of a minibatch, which has a row for each problem."""
+        return None if minibatch is None else minibatch[at]
+
+    def to(self, device) -> "Problem":
+        """Move every tensor of the problem to a device; returns the problem."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+        return self
+
+    def held_out(self, theta: Float[Tensor, "batch coords"]):
+        """Held-out (loss [batch], accuracy [batch]); None where there is none."""
+        return None, None
 
 
 class Quadratic:
@@ -89,119 +168,91 @@ class QuadraticProblem(Problem):
         return torch.baddbmm(self.y[:, :, None], self.W, theta[:, :, None], beta=-1)
 
 
-class Network:
-    """Train any ``nn.Module`` on any tensors; theta is all its parameters, flat.
+class Function:
+    """A plain function f(theta), which every problem of a batch starts elsewhere.
+
+    Left out: minibatches, and an f that differs between the problems of a batch: for
+    these write a ``Problem`` of your own.
 
     Arguments:
-        module: called as module(X) -> outputs; its own parameter values are not used,
-            unless init_std is None.
-        X, y: training examples [n, ...] and targets [n, ...].
-        X_held_out, y_held_out: judged on, never trained on; left out, a fixed random
-            fifth of X, y is kept for it.
-        loss: (outputs, targets) -> one number, cross-entropy by default.
-        batch_size: examples per minibatch, drawn with replacement, anew each step.
-        init_std: theta_0 ~ N(0, init_std^2); None keeps each layer's initialization.
+        f: theta [coords] to one number, of torch operations.
+        start: theta_0's mean [coords], as a tensor or a list.
+        init_std: how far theta_0 is drawn around it.
 
-    Example: ``Network(mlp([64, 20, 10]), *data.digits())``
+    Raises ValueError where f does not give one finite number that depends on theta.
+
+    >>> Function(lambda theta: theta.square().sum(), start=[1.0, 2.0])
+    Function(<lambda>; theta has 2 coordinates)
     """
 
-    def __init__(self, module: nn.Module, X, y, X_held_out=None, y_held_out=None, *,
-                 loss=F.cross_entropy, batch_size=128, init_std=0.1):  # fmt: skip
-        X, y = check_data(X, y, "X and y")
-        if X_held_out is None:
-            X, y, X_held_out, y_held_out = split(X, y)
-        held_out = check_data(X_held_out, y_held_out, "X_held_out and y_held_out")
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: it must be at least 1.")
-        self.module, self.loss_fn, self.init_std = module, loss, init_std
-        self.batch_size = batch_size
-        self.data, self.held_out_data = (X, y), held_out
-        self.shapes = {name: p.shape for name, p in module.named_parameters()}
-        self.coords = sum(shape.numel() for shape in self.shapes.values())
-        check_module(module)
-        check_loss(self)
+    def __init__(self, f: Callable, start, init_std: int | float = 1.0):
+        self.f, self.init_std = f, init_std
+        self.start = torch.as_tensor(start, dtype=torch.float32)
+        if self.start.ndim != 1 or not len(self.start):
+            raise ValueError(
+                f"start has shape {list(self.start.shape)}: theta is a row of numbers. "
+                "Give a list of at least one, or a tensor [coords]."
+            )
+        self.coords = len(self.start)
+        _check_function(f, self.start)
+        self.each = _how_to_map(f, self.start)
 
     def __repr__(self):
-        return (
-            f"Network({len(self.data[0])} examples, {len(self.held_out_data[0])} held "
-            f"out, minibatch {self.batch_size}; theta has {self.coords:,} coordinates)"
-        )
+        name = getattr(self.f, "__name__", type(self.f).__name__)
+        return f"Function({name}; theta has {self.coords:,} coordinates)"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "NetworkProblem":
-        """Draw theta_0 anew for each of ``batch`` networks."""
-        if self.init_std is None:
-            theta0 = torch.stack([self._own_init(generator) for _ in range(batch)])
-        else:
-            theta0 = (
-                torch.randn(batch, self.coords, generator=generator) * self.init_std
-            )
-        return NetworkProblem(self, theta0.to(dtype))
-
-    def unflatten(self, theta: Float[Tensor, "coords"]) -> dict[str, Tensor]:
-        """The flat theta as the module's named parameters."""
-        sizes = [shape.numel() for shape in self.shapes.values()]
-        parts = zip(self.shapes.items(), theta.split(sizes), strict=True)
-        return {name: part.view(shape) for (name, shape), part in parts}
-
-    def outputs(self, theta: Float[Tensor, "coords"], X):
-        """module(X) with the parameters theta."""
-        return functional_call(self.module, self.unflatten(theta), (X,))
-
-    def _own_init(self, generator):
-        """One theta_0 as the layers themselves would draw it."""
-        seed = int(torch.randint(2**62, (), generator=generator))
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # reset_parameters takes none
-            for layer in self.module.modules():
-                if hasattr(layer, "reset_parameters"):
-                    layer.reset_parameters()
-        return nn.utils.parameters_to_vector(self.module.parameters()).detach().clone()
+    def sample(self, batch: int, generator, dtype=torch.float32) -> "FunctionProblem":
+        """Draw theta_0 anew for each of ``batch`` problems."""
+        noise = torch.randn(batch, self.coords, generator=generator)
+        return FunctionProblem(self, (self.start + self.init_std * noise).to(dtype))
 
 
-class NetworkProblem(Problem):
-    """``batch`` copies of a network, each with a theta_0 and minibatches of its own."""
+class FunctionProblem(Problem):
+    """One f for all problems, each with a theta_0 of its own."""
 
     per_problem = ("theta0",)
 
-    def __init__(self, network: Network, theta0: Float[Tensor, "batch coords"]):
-        def cast(part):
-            return part.to(theta0.dtype) if part.is_floating_point() else part
-
-        self.network, self.theta0 = network, theta0
-        layers = network.module.modules()
-        # many convolutions at once, each with its own weights, take three times as long
-        self.each = in_turn if any(map(_convolves, layers)) else vmap
-        self.X, self.y = map(cast, network.data)
-        self.X_held_out, self.y_held_out = map(cast, network.held_out_data)
-
-    def minibatch(self, generator):
-        """Row numbers [batch, batch_size] into the training data."""
-        shape = (len(self.theta0), self.network.batch_size)
-        return torch.randint(len(self.X), shape, generator=generator)
+    def __init__(self, function: Function, theta0: Float[Tensor, "batch coords"]):
+        self.function, self.theta0 = function, theta0
 
     def loss(self, theta, minibatch=None):
-        """Mean loss [batch] on the minibatch, or, without one, on all training data."""
-        if minibatch is None:
-            one = self.each(self._one, in_dims=(0, None, None))
-            return one(theta, self.X, self.y)
-        return self.each(self._one)(theta, self.X[minibatch], self.y[minibatch])
+        """f of each row of theta [batch, coords]: [batch]."""
+        return self.function.each(self.function.f)(theta)
 
-    def held_out(self, theta):
-        """Held-out loss, and accuracy where the targets are classes."""
-        X, y = self.X_held_out, self.y_held_out
-        with torch.no_grad():
-            outputs = self.each(self.network.outputs, in_dims=(0, None))(theta, X)
-            losses = torch.stack([self.network.loss_fn(out, y) for out in outputs])
-            if self.network.loss_fn is F.binary_cross_entropy_with_logits:
-                right = ((outputs > 0) == (y > 0.5)).flatten(1)
-            elif y.is_floating_point() or outputs.ndim != 3:
-                return losses, None
-            else:
-                right = outputs.argmax(2) == y
-            return losses, right.to(losses.dtype).mean(1)
 
-    def _one(self, theta, X, y):
-        return self.network.loss_fn(self.network.outputs(theta, X), y)
+def _check_function(f, start):
+    """Try f once at the start; say what does not fit."""
+    theta = start.clone().requires_grad_()
+    value = f(theta)
+    if not isinstance(value, Tensor) or value.shape != ():
+        seen = f"shape {list(value.shape)}" if isinstance(value, Tensor) else (
+            f"a {type(value).__name__}"
+        )  # fmt: skip
+        raise ValueError(
+            f"f gave {seen} for theta [{len(start)}], and must give one number, a "
+            "tensor without dimensions. End it with .sum() or .mean(), and keep to "
+            "torch's operations."
+        )
+    if not value.isfinite():
+        raise ValueError(
+            f"f is {value.item()} at the start. Start elsewhere, or look at its logs, "
+            "roots and divisions."
+        )
+    if not value.requires_grad:
+        raise ValueError(
+            "f does not depend on theta in a way that autograd sees. Does it call "
+            ".item(), .detach() or numpy? Keep to torch's operations."
+        )
+
+
+def _how_to_map(f, start):
+    """vmap, all problems at once; where f is not made for it, one after the other."""
+    rows = torch.stack([start, start + 1])
+    try:
+        vmap(f)(rows)
+    except (RuntimeError, ValueError):  # an if on a value, .item(), ...
+        return in_turn
+    return vmap
 
 
 def in_turn(function, in_dims=0):
@@ -216,60 +267,161 @@ def in_turn(function, in_dims=0):
     return over
 
 
-class ColoursLast(nn.Module):
-    """The same pictures, in memory pixel by pixel: convolutions then take 0.7 times
-    as long on CPUs."""
+class Scaled:
+    """Another optimizee times a factor: factor * f(theta).
 
-    def forward(self, X):
-        """X [n, colours, height, width] to the same shape."""
-        return X.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-
-
-def _convolves(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
-
-
-def convnet(channels: int = 16, size: int = 32) -> nn.Sequential:
-    """The paper's network for CIFAR-10: pictures [n, 3, size, size] to 10 classes.
-
-    Three times a convolution of 5x5 to ``channels``, max-pooling, batch normalization
-    on the statistics of the minibatch, and a ReLU; then a layer of 32 and one of 10.
-
-    >>> sum(p.numel() for p in convnet().parameters())
-    22698
+    >>> from l2o_kit.optimizees import Quadratic
+    >>> Scaled(Quadratic(), 3.0)
+    3.0 * Quadratic(dim=10)  # |W theta - y|^2
     """
-    if size < 8 or size % 8:
-        raise ValueError(f"size={size}: three poolings need a multiple of 8 pixels.")
-    layers, inputs = OrderedDict(colours_last=ColoursLast()), 3
-    for k in (1, 2, 3):
-        layers[f"conv{k}"] = nn.Conv2d(inputs, channels, 5, padding=2)
-        layers[f"pool{k}"] = nn.MaxPool2d(2)
-        layers[f"norm{k}"] = nn.BatchNorm2d(channels, track_running_stats=False)
-        layers[f"relu{k}"] = nn.ReLU()
-        inputs = channels
-    layers["flatten"] = nn.Flatten()
-    layers["hidden"] = nn.Linear(channels * (size // 8) ** 2, 32)
-    layers["relu"] = nn.ReLU()
-    layers["output"] = nn.Linear(32, 10)
-    return nn.Sequential(layers)
+
+    def __init__(self, optimizee, factor: int | float):
+        self.optimizee, self.factor, self.coords = optimizee, factor, optimizee.coords
+
+    def __repr__(self):
+        return f"{self.factor} * {self.optimizee!r}"
+
+    def sample(self, batch: int, generator, dtype=torch.float32) -> "Variation":
+        """The other's problems, each with its loss times the factor."""
+        problem = self.optimizee.sample(batch, generator, dtype)
+        return Variation(problem, torch.ones_like(problem.theta0), self.factor)
 
 
-def mlp(sizes, activation: str = "sigmoid") -> nn.Sequential:
-    """A fully connected network: linear layers with an activation between them.
+class RandomScaling:
+    """Another optimizee with every coordinate of theta scaled at random.
 
-    >>> sum(p.numel() for p in mlp([64, 20, 10]).parameters())
-    1510
+    Arguments: the optimizee; the spread r, so that factors lie between e^-r and e^r.
     """
-    activations = {
-        "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU,
-    }  # fmt: skip
-    if activation not in activations:
-        raise ValueError(
-            f"activation={activation!r} is not known. Use one of {list(activations)}."
-        )
-    if len(sizes) < 2:
-        raise ValueError(f"sizes={sizes}: give at least an input and an output size.")
-    layers = []
-    for n_in, n_out in itertools.pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), activations[activation]()]
-    return nn.Sequential(*layers[:-1])
+
+    def __init__(self, optimizee, spread: int | float = 1.0):
+        if spread < 0:
+            raise ValueError(f"spread={spread}: it cannot be negative.")
+        self.optimizee, self.spread, self.coords = optimizee, spread, optimizee.coords
+
+    def __repr__(self):
+        return f"RandomScaling({self.optimizee!r}, spread={self.spread})"
+
+    def sample(self, batch: int, generator, dtype=torch.float32) -> "Variation":
+        """The other's problems, as functions of theta / s."""
+        problem = self.optimizee.sample(batch, generator, dtype)
+        uniform = torch.rand(problem.theta0.shape, generator=generator)
+        scale = ((2 * uniform - 1) * self.spread).exp().to(dtype)
+        return Variation(problem, scale, 1.0)
+
+
+class Mixture:
+    """One of several optimizees of as many coordinates, drawn for every roll-out."""
+
+    def __init__(self, *optimizees):
+        sizes = sorted({optimizee.coords for optimizee in optimizees})
+        if len(sizes) != 1:
+            raise ValueError(
+                f"a mixture needs parts of as many coordinates; these have {sizes}."
+            )
+        self.optimizees, self.coords = optimizees, sizes[0]
+
+    def __repr__(self):
+        return f"Mixture({', '.join(map(repr, self.optimizees))})"
+
+    def sample(self, batch: int, generator, dtype=torch.float32) -> Problem:
+        """Problems of one of them, each as likely as the other."""
+        k = int(torch.randint(len(self.optimizees), (), generator=generator))
+        return self.optimizees[k].sample(batch, generator, dtype)
+
+
+class Variation(Problem):
+    """factor * f(scale * theta), for problems f and a scale [batch, coords]."""
+
+    per_problem = ("theta0", "scale")
+
+    def __init__(self, problem: Problem, scale, factor: int | float):
+        self.problem, self.scale, self.factor = problem, scale, factor
+        self.theta0 = problem.theta0 / scale
+
+    def minibatch(self, generator):
+        """The other's."""
+        return self.problem.minibatch(generator)
+
+    def loss(self, theta, minibatch=None):
+        """[batch]; differentiable."""
+        return self.factor * self.problem.loss(self.scale * theta, minibatch)
+
+    def value_and_grad(self, theta, minibatch=None):
+        """By the chain rule, from the other's own."""
+        loss, grad = self.problem.value_and_grad(self.scale * theta, minibatch)
+        return self.factor * loss, self.factor * self.scale * grad
+
+    def held_out(self, theta):
+        """The other's, at scale * theta."""
+        return self.problem.held_out(self.scale * theta)
+
+    def part(self, at: slice) -> "Variation":
+        """Only these, of the problem that varies too."""
+        part = super().part(at)
+        part.problem = self.problem.part(at)
+        return part
+
+    def cut(self, minibatch, at: slice):
+        """As the other's is cut."""
+        return self.problem.cut(minibatch, at)
+
+    def to(self, device) -> "Variation":
+        """Move the problem that varies, too."""
+        self.problem.to(device)
+        return super().to(device)
+
+
+class Jittered:
+    """Another optimizee whose gradients end in other last bits.
+
+    Arguments: the optimizee; a seed, of which each gives another rounding.
+    """
+
+    def __init__(self, optimizee, seed: int):
+        self.optimizee, self.seed, self.coords = optimizee, seed, optimizee.coords
+
+    def __repr__(self):
+        return f"Jittered({self.optimizee!r}, seed={self.seed})"
+
+    def sample(self, batch: int, generator, dtype=torch.float32) -> "JitteredProblem":
+        """The other's problems; nothing more is drawn."""
+        problem = self.optimizee.sample(batch, generator, dtype)
+        return JitteredProblem(problem, self.seed)
+
+
+class JitteredProblem(Variation):
+    """A problem whose gradients are jittered, but for those that carry a graph."""
+
+    def __init__(self, problem: Problem, seed: int):
+        super().__init__(problem, torch.ones_like(problem.theta0), 1.0)
+        self.seed = seed
+
+    def value_and_grad(self, theta, minibatch=None):
+        """(loss [batch], jittered gradient [batch, coords])."""
+        loss, grad = super().value_and_grad(theta, minibatch)
+        return loss, jitter(grad, self.seed)
+
+
+BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a number -> integers
+
+
+SPREAD = 0x9E3779B97F4A7C15 - 2**64  # 2^64 over the golden ratio: Knuth's hashing
+
+
+def jitter(numbers: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    """Each number one unit in the last place up or down, by a hash of its bits.
+
+    So equal numbers stay equal, wherever they stand. Zero, infinity and NaN stay
+    themselves. Any shape and any type of floats; the derivative is that of numbers.
+
+    >>> a = torch.tensor([3.0, 3.0, 0.0])
+    >>> ((jitter(a) - a).abs() * 2**22).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    old = numbers.detach()
+    bits = old.contiguous().view(BITS[old.element_size()])
+    mixed = (bits.long() + seed) * SPREAD  # wraps around, as hashes do
+    up = (mixed ^ mixed >> 32) * SPREAD < 0
+    new = torch.where(up, bits + 1, bits - 1).view(old.dtype)
+    new = torch.where((old == 0) | ~old.isfinite() | ~new.isfinite(), old, new)
+    return numbers + (new - old) if numbers.requires_grad else new

@@ -10,8 +10,10 @@ for each picture, so that a linear classifier is lost and a convolutional one is
 Left out: shadows, noise, several digits.
 """
 
+import functools
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -25,6 +27,30 @@ OPAQUE = (0.7, 1.0)
 PATCH = (32, 128)  # pixels a side, before they become SIZE
 CONTRAST = 0.5  # distance in RGB of the paint from the patch's mean
 COLOURS = 16  # tried for each picture; the first with that contrast is taken
+Picture = Float[Tensor, "3 _height _width"]
+
+
+@functools.cache
+def shipped() -> dict[str, Picture]:
+    """The three photographs that need no download: china, flower, grace_hopper.
+
+    Source: scikit-learn's load_sample_images (427x640) and matplotlib's sample data
+    (600x512).
+    """
+    from matplotlib import cbook
+    from PIL import Image
+    from sklearn.datasets import load_sample_image
+
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        hopper = np.asarray(Image.open(file).convert("RGB"))
+    pictures = {name: load_sample_image(f"{name}.jpg") for name in ("china", "flower")}
+    pictures["grace_hopper"] = hopper
+    return {name: _as_tensor(pixels) for name, pixels in pictures.items()}
+
+
+def _as_tensor(pixels) -> Picture:
+    tensor = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)  # [3, h, w]
+    return tensor.float().contiguous() / 255
 
 
 def paint(digits: Float[Tensor, "n 64"], photographs: list, generator):

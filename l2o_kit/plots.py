@@ -19,7 +19,6 @@ from matplotlib.ticker import MaxNLocator
 BLACK, ORANGE, SKY, GREEN = "#000000", "#C98216", "#4D94E8", "#0F8751"
 BLUE, VERMILION, PURPLE, GREY = "#004E89", "#B55000", "#A66494", "#666666"
 LETTERS = {ORANGE: "#946010", SKY: "#3870B0", PURPLE: "#955A85"}  # darker
-
 # rule: colour, line style, marker
 STYLES = {
     "learned": (VERMILION, "-", "o"),
@@ -31,6 +30,11 @@ STYLES = {
     "Adam": (GREEN, "-", "X"),
     "Adam + cosine": (BLACK, ":", "*"),
 }
+ROBUST = (VERMILION, ":", "s")  # its look: the learned one's colour, dotted
+# sources 0 to 4 of a Concurrent: colour, line style, marker
+SOURCES = ((VERMILION, "-", "o"), (BLUE, "--", "s"), (GREEN, "-.", "^"),
+           (ORANGE, ":", "D"), (PURPLE, "-", "v"))  # fmt: skip
+POINTS = 51  # of a curve that is kept
 
 
 def ink(colour: str) -> str:
@@ -50,9 +54,13 @@ def style(name: str, steps: int = 100, phase: int = 0) -> dict:
     }  # fmt: skip
 
 
-# sources 0 to 4 of a Concurrent: colour, line style, marker
-SOURCES = ((VERMILION, "-", "o"), (BLUE, "--", "s"), (GREEN, "-.", "^"),
-           (ORANGE, ":", "D"), (PURPLE, "-", "v"))  # fmt: skip
+def look_of(name: str, phase: int) -> dict:
+    """How a rule's curve looks; "robust" has the learned one's colour, dotted."""
+    look = style(name, POINTS, 2 * phase)
+    if name not in STYLES:
+        colour, line, marker = ROBUST
+        look |= {"color": colour, "linestyle": line, "marker": marker, "linewidth": 1.8}
+    return look
 
 
 def source_style(k: int) -> dict:
@@ -227,3 +235,14 @@ def _plain_within_a_decade(ax):
         ticks = [tick for tick in ticks if low <= tick <= high]
         ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.set_yticks([], minor=True)
+
+
+def size(loss: float) -> str:
+    """A loss in words and digits: what is off the chart says so."""
+    return rounded(loss, 3) if loss < 1e4 else "out of sight (it diverges)"
+
+
+def plain_ticks(axis, values):
+    """A few ticks written as plain numbers; far quicker to draw than powers of ten."""
+    axis.set_ticks(values, [f"{value:g}" for value in values])
+    axis.set_ticks([], minor=True)

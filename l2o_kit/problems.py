@@ -6,11 +6,10 @@ Each is a function that makes the optimizee; what it needs of data is made then.
 from torch.nn import functional as F
 
 from l2o_kit import data
-from l2o_kit.art import StyleTransfer
 from l2o_kit.concurrent import Concurrent
-from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
+from l2o_kit.network import Network, convnet, mlp
+from l2o_kit.optimizees import Mixture, Quadratic, RandomScaling
 from l2o_kit.sources import Noise, Poison, Rotation
-from l2o_kit.variations import Mixture, RandomScaling
 
 
 def quadratic() -> Quadratic:
@@ -49,21 +48,6 @@ def conv(labels: str = "all", channels: int = 16, size: int = 32) -> Network:
     return Network(convnet(channels, size), *pictures, batch_size=64, init_std=None)
 
 
-def conv_others() -> Network:
-    """The same on the labels 5 to 9 only."""
-    return conv("others")
-
-
-def conv_narrow() -> Network:
-    """All labels, 8 channels."""
-    return conv(channels=8)
-
-
-def conv_others_narrow() -> Network:
-    """The labels 5 to 9, 8 channels."""
-    return conv("others", channels=8)
-
-
 def conv_small() -> Network:
     """The same with 8 channels, on pictures of 16x16."""
     return conv(channels=8, size=16)
@@ -83,16 +67,6 @@ def rotated(angles=(0, 20, 45), target: str = "clean") -> Concurrent:
 def poisoned(rates=(0.0, 0.2, 0.5, 0.8), target: str = "clean") -> Concurrent:
     """The digits network, each source with a share of its labels wrong."""
     return Concurrent(digits(), [Poison(rate) for rate in rates], target)
-
-
-def neural_art() -> StyleTransfer:
-    """Neural art: pictures in a mosaic or in waves, of contents never trained on."""
-    return StyleTransfer(content="validation")
-
-
-def neural_art_training() -> StyleTransfer:
-    """The same, of contents from the training regions."""
-    return StyleTransfer(content="train")
 
 
 PROBLEMS = {"quadratic": quadratic, "digits": digits, "mnist_mlp": mnist_mlp,

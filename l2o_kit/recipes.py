@@ -1,34 +1,22 @@
-"""How each shipped optimizer was made: one named recipe each.
-
-    python -m l2o_kit.recipes            every recipe, in order
-    python -m l2o_kit.recipes digits     one of them
-    python -m l2o_kit.recipes digits --keep FOLDER   go on from where it was stopped
-    torchrun --nproc-per-node=2 -m l2o_kit.recipes digits --keep FOLDER
-                                         on several processes: see ``ranks.py``
+"""How the library's shipped optimizers were made: one named recipe each.
 
 A recipe is deterministic for its seed on one machine: it counts meta-steps, not time.
 Its score goes into the file with the weights; claims are judged on other problems.
+``python -m l2o_kit.lessons.recipes`` makes them, and those that lessons add.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from l2o_kit import ranks
+from l2o_kit import distributed
 from l2o_kit.checkpoint import PRETRAINED, from_config, load, save
 from l2o_kit.evaluate import optimize
-from l2o_kit.groups import CONV_AND_FC, Learned
+from l2o_kit.groups import Learned
 from l2o_kit.problems import (
-    conv,
-    conv_narrow,
-    conv_others_narrow,
-    conv_small,
     diabetes,
     digits,
     mnist_mlp,
-    neural_art,
-    neural_art_training,
     noisy,
     poisoned,
     quadratic,
@@ -52,9 +40,6 @@ class Recipe:
     On quadratics a stage with a window of 100 was tried, and changed nothing. Where
     phi goes on from a good rule, the meta-gradient without second derivatives made it
     worse, on both networks, and the one with them better.
-
-    On convolutional networks windows of 50 steps made it worse too. Training takes 8
-    channels and runs on 16: training on 16 for as long, so fewer meta-steps, was worse.
     """
 
     optimizee: Callable
@@ -68,17 +53,6 @@ class Recipe:
 
 ONLY_LAMBDA = {"only_lambda": True, "unroll": 20, "meta_steps": 100, "batch": 4,
                "lr": (0.1, 0.003)}  # fmt: skip
-SMALL_STEPS = {"preprocess": "log_sign", "output_scale": 0.01}
-TWO = {"groups": {"conv": SMALL_STEPS, "fc": SMALL_STEPS}, "rule": CONV_AND_FC}
-
-
-def conv_stages(on: Callable, meta_steps: int = 2_500) -> tuple[dict, ...]:
-    """A hundred windows drawn to an Adam, then the others."""
-    window = {"on": on, "unroll": 20, "batch": 1}
-    return (
-        window | {"meta_steps": 100, "lr": 5e-3, "imitate": 3e-3},
-        window | {"meta_steps": meta_steps, "lr": (3e-3, 3e-4)},
-    )
 
 
 RECIPES = {
@@ -182,40 +156,17 @@ RECIPES = {
         judged_on=32,
         start="digits",
     ),
-    "conv": Recipe(conv, TWO, conv_stages(conv_narrow), judged_on=4),
-    "conv_sub": Recipe(conv, TWO, conv_stages(conv_others_narrow), judged_on=4),
-    "conv_shared": Recipe(conv, SMALL_STEPS, conv_stages(conv_narrow), judged_on=4),
-    "conv_small": Recipe(conv_small, TWO, conv_stages(conv_small, 1_500), judged_on=16),
-    "neural_art": Recipe(
-        neural_art,
-        {"preprocess": "normalized", "bounded": True, "output_scale": 0.05},
-        (
-            {
-                "on": neural_art_training,
-                "unroll": 16,
-                "horizon": 128,
-                "meta_steps": 800,
-                "batch": 1,
-                "lr": (3e-3, 1e-3),
-                "second_derivatives": True,
-            },
-        ),
-        judged_on=16,
-        steps=128,
-        start="digits_robust",
-    ),
 }
 
 
-def make(name: str, folder: Path = PRETRAINED, keep: Path | None = None,
-         device: str | None = None) -> Path:  # fmt: skip
-    """Train one recipe from random phi and save it with its provenance.
+def make(name: str, recipe: Recipe, folder: Path = PRETRAINED,
+         keep: Path | None = None, device: str | None = None) -> Path:  # fmt: skip
+    """Train one recipe from random phi; save it as NAME, with its provenance.
 
     keep: a folder for what each stage needs to go on; a run that was stopped goes on
     from what it finds there. device: where to train.
     """
-    ranks.start()
-    recipe = RECIPES[name]
+    distributed.start()
     optimizer = from_config(recipe.config, recipe.seed)
     if recipe.start:  # it knows nothing of lambda
         started = optimizer.state_dict() | load(recipe.start).state_dict()
@@ -225,16 +176,16 @@ def make(name: str, folder: Path = PRETRAINED, keep: Path | None = None,
         settings = {"on": recipe.optimizee} | stage
         train = learn_lambda if settings.pop("only_lambda", False) else meta_train
         path = keep and keep / f"{name}.{k}.safetensors"
-        settings |= ranks.by_first(kept, path)  # rank 0 will write there at once
+        settings |= distributed.by_first(kept, path)  # rank 0 will write there at once
         settings |= {"seed": recipe.seed + k, "device": device}
         log = train(optimizer, settings.pop("on")(), **settings)
         seconds += log.seconds[-1]
-    return ranks.by_first(scored, optimizer, name, folder, seconds)
+    return distributed.by_first(scored, optimizer, name, recipe, folder, seconds)
 
 
-def scored(optimizer: Learned, name: str, folder: Path, seconds: float) -> Path:
+def scored(optimizer: Learned, name: str, recipe: Recipe, folder: Path,
+           seconds: float) -> Path:  # fmt: skip
     """Score what a recipe made, and save it with its provenance."""
-    recipe = RECIPES[name]
     optimizee = recipe.optimizee()
     optimizer.to("cpu")
     curves = optimize(optimizer, optimizee, steps=recipe.steps, batch=recipe.judged_on,
@@ -259,26 +210,3 @@ def how(recipe: Recipe) -> dict:
     stages = [{"on": recipe.optimizee} | stage for stage in recipe.stages]
     stages = [stage | {"on": repr(stage["on"]())} for stage in stages]
     return asdict(recipe) | {"optimizee": repr(recipe.optimizee()), "stages": stages}
-
-
-def main():
-    """The command line: make the recipes that are named, or all."""
-    parser = argparse.ArgumentParser(description="Train the shipped optimizers anew.")
-    parser.add_argument("names", nargs="*", help=f"some of: {', '.join(RECIPES)}")
-    parser.add_argument("--folder", type=Path, default=PRETRAINED)
-    parser.add_argument("--keep", type=Path, help="a folder for long trainings")
-    parser.add_argument("--device", help='where to train, "cpu" or "cuda"')
-    arguments = parser.parse_args()
-    unknown = set(arguments.names) - set(RECIPES)
-    if unknown:
-        parser.error(
-            f"no recipe is called {sorted(unknown)}; there are {list(RECIPES)}"
-        )
-    for name in arguments.names or RECIPES:
-        path = make(name, arguments.folder, arguments.keep, arguments.device)
-        if ranks.rank() == 0:
-            print(f"{name}: {path.name}, {path.stat().st_size / 1000:.1f} kB")
-
-
-if __name__ == "__main__":
-    main()

@@ -21,10 +21,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from l2o_kit import ranks
-from l2o_kit.arguments import same_shapes
+from l2o_kit import distributed
 from l2o_kit.checkpoint import CheckpointError, read, write
-from l2o_kit.log import Log
+from l2o_kit.lstm import same_shapes
+from l2o_kit.window import Log
 
 KEYS = {"training", "recipe"}
 
@@ -43,14 +43,14 @@ class Checkpoints:
         """Write, if it is time to. Raises CheckpointError with ``.log`` attached."""
         if self.path is None:
             return
-        waited = ranks.by_first(time.monotonic) - self.written
+        waited = distributed.by_first(time.monotonic) - self.written
         if last or waited >= self.seconds:
             try:
-                ranks.by_first(self._write, *snapshot(trainer), log)
+                distributed.by_first(self._write, *snapshot(trainer), log)
             except CheckpointError as error:
                 error.log = log
                 raise
-            self.written = ranks.by_first(time.monotonic)
+            self.written = distributed.by_first(time.monotonic)
 
     def _write(self, tensors, numbers, log):
         record = asdict(log)
@@ -74,7 +74,7 @@ def snapshot(trainer) -> tuple[dict, dict]:
         trainer.before if trainer.end else trainer.problems.get_state()
     )
     if trainer.end:
-        tensors |= ranks.gather(columns(trainer)) or {}
+        tensors |= distributed.gather(columns(trainer)) or {}
     return tensors, {"start": trainer.start, "end": trainer.end}
 
 
@@ -137,7 +137,7 @@ def restore(path, trainer, recipe: dict) -> Log:
     it belongs to a training with another recipe: it then names the differences.
     """
     path = Path(path)
-    tensors, header = ranks.by_first(_read, path)
+    tensors, header = distributed.by_first(_read, path)
     ours, theirs = json.loads(json.dumps(recipe)), _recipe(path, header)
     differing = [
         f"{name} is {ours.get(name)} here and {theirs.get(name)} there"

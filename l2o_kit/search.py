@@ -30,12 +30,12 @@ import torch
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
-from l2o_kit import ranks
+from l2o_kit import distributed
 from l2o_kit.evaluate import optimize
 from l2o_kit.groups import Learned
-from l2o_kit.log import MetaTrainingDiverged
 from l2o_kit.plots import html_table
 from l2o_kit.trainer import meta_train
+from l2o_kit.window import MetaTrainingDiverged
 
 
 @dataclass
@@ -165,11 +165,11 @@ def _silent(log):
 
 
 def _check(candidates):
-    ranks.start()
-    if ranks.world() > 1:
+    distributed.start()
+    if distributed.world() > 1:
         raise ValueError(
-            f"search() starts processes of its own, and there are {ranks.world()} "
-            "ranks already. Run it without torchrun."
+            "search() starts processes of its own, and there are "
+            f"{distributed.world()} ranks already. Run it without torchrun."
         )
     if not candidates:
         raise ValueError('candidates is empty. Give at least one, as in [{"lr": 0.01}]')

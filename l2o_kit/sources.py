@@ -29,13 +29,8 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from l2o_kit import data
-from l2o_kit.optimizees import (
-    Network,
-    NetworkProblem,
-    Quadratic,
-    QuadraticProblem,
-    mlp,
-)
+from l2o_kit.network import Network, NetworkProblem, mlp
+from l2o_kit.optimizees import Quadratic, QuadraticProblem
 
 
 class QuadraticView(QuadraticProblem):

@@ -17,180 +17,23 @@ LSTM alone, which is the work of ``engine.py``. Each gradient is computed once a
 twice: as the next input, and in A; so T steps cost T + 1 gradients.
 
 Under torchrun each process takes its part of the batch, and the meta-gradients are
-added up: ``ranks.py``.
+added up: ``distributed.py``.
 
 Source: Andrychowicz et al. 2016, section 2.
 Left out: a batch of one problem on several machines.
 """
 
-import math
 import re
 import time
 
-import torch
 from tqdm.auto import tqdm
 
-from l2o_kit import ranks
-from l2o_kit.arguments import (
-    check_arguments,
-    check_cures,
-    check_theta,
-    move,
-    one_device,
-)
-from l2o_kit.data import stream
-from l2o_kit.engines import make_engine
+from l2o_kit import distributed
 from l2o_kit.groups import Learned
-from l2o_kit.imitation import Teacher
-from l2o_kit.log import Log, MetaTrainingDiverged
 from l2o_kit.resume import Checkpoints, restore
+from l2o_kit.window import MAX_NORM, Log, MetaTrainingDiverged, Trainer, move
 
-# The meta-gradient is clipped to this norm: rare steep problems give it 1,000 times
-# the usual one, and Adam would remember that for long.
-MAX_NORM = 1.0
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-
-
-class Trainer:
-    """One meta-training, a window at a time: ``window(lr)`` is one meta-step.
-
-    Arguments as for ``meta_train``; further keywords (block_size, memory_budget) go to
-    the engine. The problems are drawn on the CPU, the same for every device, and moved
-    to where phi is.
-    """
-
-    def __init__(self, optimizer: Learned, optimizee, *,
-                 horizon=100, unroll=20, discount=1.0, batch, seed=0,
-                 curriculum=False, imitate=None, clip=MAX_NORM,
-                 second_derivatives=False, **engine):  # fmt: skip
-        self.optimizer, self.optimizee = optimizer, optimizee
-        self.weight = one_device(optimizer)
-        self.horizon, self.unroll, self.batch = horizon, unroll, batch
-        self.curriculum, self.clip = curriculum, clip
-        self.at = ranks.part(batch)  # which of the batch are this rank's
-        mine = self.at.stop - self.at.start
-        self.share = mine / batch
-        powers = [discount ** (unroll - 1 - t) for t in range(unroll)]
-        self.w = self.weight.new_tensor(powers).detach()  # w_s, s = a+1..b
-        self.problems = stream(seed, "meta-train problems")
-        self.minibatches = stream(seed, "meta-train minibatches")
-        self.meta_optimizer = torch.optim.Adam(optimizer.parameters())
-        self.engine = make_engine(
-            optimizer, optimizee, unroll, mine * optimizee.coords,
-            second_derivatives=second_derivatives, **engine,
-        )  # fmt: skip
-        self.teacher = imitate and Teacher(imitate, self.weight, self.engine.coords)
-        self.start, self.end = 0, 0  # of this window; of this roll-out
-        self.done, self.norm = 0.0, math.nan  # of the run; of the last meta-gradient
-
-    def window(self, lr: float) -> float:
-        """Roll one window out, update phi, return the meta-loss L(phi)."""
-        meta_loss = self.meta_gradient()
-        self.update(lr, meta_loss)
-        return meta_loss
-
-    def meta_gradient(self) -> float:
-        """Roll out U steps; leave dL/dphi in every weight's .grad; return L(phi)."""
-        self.begin_window()
-        losses = self.roll_out()  # f_s(theta_s), s = a+1..b, means over the problems
-        self.optimizer.zero_grad()
-        self.engine.backward(self.w / self.batch, self.pull)
-        meta_loss = self.share * (self.w @ losses)
-        weights = self.optimizer.parameters()
-        ranks.add_up([meta_loss, *(w.grad for w in weights if w.grad is not None)])
-        return float(meta_loss)
-
-    def begin_window(self):
-        """Carry on from the last window, or draw new problems for a new roll-out."""
-        self.start += self.unroll
-        self.pull = None  # [U, coords], where there is a teacher
-        if self.start < self.end:
-            self.engine.begin()
-            return
-        self.start = 0
-        self.draw()
-        self.theta = self.problem.theta0
-        self.engine.reset()
-        self.engine.begin()
-        if self.teacher:
-            self.teacher.reset()
-        with torch.no_grad():
-            self.look(0, create_graph=False)
-
-    def draw(self):
-        """Draw the horizon and the problems of a roll-out."""
-        self.before = self.problems.get_state()  # from here they can be drawn again
-        self.end = self._draw_horizon()
-        whole = self.optimizee.sample(self.batch, self.problems, self.weight.dtype)
-        check_theta(whole.theta0, self.weight)
-        several = ranks.world() > 1
-        self.problem = whole.part(self.at) if several else whole
-        if self.weight.device.type != "cpu":
-            self.problem = self.problem.to(self.weight.device)
-        self.whole = whole if several else self.problem
-
-    def roll_out(self):
-        """U steps: theta_{t+1} = theta_t + g_t. Returns the losses, [U]."""
-        losses, pulls = [], []
-        with torch.set_grad_enabled(self.engine.create_graph):
-            for t in range(self.unroll):
-                update = self.engine.step(t)
-                if self.teacher:
-                    pulls.append((1 - self.done) * self.teacher.pull(update))
-                self.theta = self.theta + update.view_as(self.theta)
-                losses.append(self.look(t + 1, self.engine.create_graph))
-        self.theta = self.theta.detach()
-        self.pull = torch.stack(pulls) if pulls else None
-        return torch.stack(losses)
-
-    def look(self, t: int, create_graph: bool):
-        """Take the gradients at theta_t, on a fresh minibatch; returns the loss."""
-        minibatch = self.whole.minibatch(self.minibatches)
-        if self.whole is not self.problem:
-            minibatch = self.whole.cut(minibatch, self.at)
-        losses, sources, target = self.problem.value_and_grads(
-            self.theta, minibatch, create_graph
-        )
-        self.optimizer.check_sources(len(sources))
-        target = None if target is None else target.flatten()
-        self.engine.see(t, losses, sources.flatten(1), target)
-        if self.teacher:
-            self.teacher.see(sources.detach().flatten(1).mean(0))
-        return losses.detach().mean()
-
-    def update(self, lr: float, meta_loss: float):
-        """One step of Adam on phi, its gradient clipped; all of it, or nothing."""
-        weights = list(self.optimizer.parameters())
-        for weight in weights:  # a frozen one stays, though the engine knows its slope
-            weight.grad = weight.grad if weight.requires_grad else None
-        before = [w.detach().clone() for w in weights]
-        try:
-            # an infinite input hides in a saturated LSTM, but 0 * inf is NaN in W.grad
-            grads = (w.grad for w in weights if w.grad is not None)
-            if not (math.isfinite(meta_loss) and _finite(grads)):
-                raise MetaTrainingDiverged
-            most = math.inf if self.clip is None else self.clip
-            self.norm = float(torch.nn.utils.clip_grad_norm_(weights, most))
-            if not math.isfinite(self.norm):  # clipped by it, nothing would be left
-                raise MetaTrainingDiverged
-            self.meta_optimizer.param_groups[0]["lr"] = lr
-            self.meta_optimizer.step()
-            if not _finite(weights):
-                raise MetaTrainingDiverged
-        except BaseException:  # an interrupt too
-            with torch.no_grad():
-                for weight, value in zip(weights, before, strict=True):
-                    weight.copy_(value)
-            raise
-
-    def _draw_horizon(self):
-        if isinstance(self.horizon, int):
-            return self.horizon
-        low, high = (steps // self.unroll for steps in self.horizon)
-        if self.curriculum:
-            high = low + round(self.done * (high - low))
-        draw = torch.randint(low, high + 1, (), generator=self.problems)
-        return int(draw) * self.unroll
 
 
 def meta_train(optimizer: Learned, optimizee, *,
@@ -237,9 +80,9 @@ def meta_train(optimizer: Learned, optimizee, *,
     """
     check_arguments(meta_steps, seconds, horizon, unroll, batch, lr)
     check_cures(horizon, curriculum, imitate, clip)
-    ranks.start()
-    if ranks.world() > 1:  # they may have been built differently
-        optimizer.load_state_dict(ranks.by_first(optimizer.state_dict))
+    distributed.start()
+    if distributed.world() > 1:  # they may have been built differently
+        optimizer.load_state_dict(distributed.by_first(optimizer.state_dict))
     move(optimizer, device)
     settings = {"horizon": horizon, "unroll": unroll, "discount": discount,
                 "batch": batch, "seed": seed, "curriculum": curriculum,
@@ -258,8 +101,8 @@ def meta_train(optimizer: Learned, optimizee, *,
 
 def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
     """Windows, until the count or the clock says so."""
-    began = ranks.by_first(time.perf_counter) - (log.seconds or [0])[-1]
-    silent = on_step is not None or ranks.rank() > 0
+    began = distributed.by_first(time.perf_counter) - (log.seconds or [0])[-1]
+    silent = on_step is not None or distributed.rank() > 0
     with tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR,
               disable=silent) as bar:  # fmt: skip
         try:
@@ -269,14 +112,14 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
                 log.meta_losses.append(trainer.window(scheduled(lr, done)))
                 log.norms.append(trainer.norm)
                 log.starts.append(trainer.start)
-                log.seconds.append(ranks.by_first(time.perf_counter) - began)
+                log.seconds.append(distributed.by_first(time.perf_counter) - began)
                 done = _show(bar, log, meta_steps)
                 checkpoints.offer(trainer, log, last=done >= 1)
                 if on_step:
                     on_step(log)
         except KeyboardInterrupt:
             log.interrupt()
-            if ranks.world() > 1:
+            if distributed.world() > 1:
                 raise
         except MetaTrainingDiverged as error:
             raise MetaTrainingDiverged(
@@ -315,5 +158,42 @@ def _show(bar, log, meta_steps) -> float:
     return position / bar.total
 
 
-def _finite(tensors) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+def check_arguments(meta_steps, seconds, horizon, unroll, batch, lr):
+    """Refuse numbers with which no training makes sense."""
+    if (meta_steps is None) == (seconds is None):
+        raise ValueError(
+            f"Give exactly one of meta_steps and seconds; got meta_steps={meta_steps} "
+            f"and seconds={seconds}."
+        )
+    horizons = horizon if isinstance(horizon, tuple) else (horizon,)
+    numbers = {"meta_steps": meta_steps, "batch": batch, "unroll": unroll}
+    for name, value in {**numbers, "horizon": min(horizons)}.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name}={value}: it must be at least 1.")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds={seconds}: it must be above 0.")
+    for steps in horizons:
+        if steps < unroll:
+            raise ValueError(
+                f"unroll={unroll} is longer than horizon={steps}: a window cannot be "
+                "longer than its roll-out. Lower unroll."
+            )
+        if steps % unroll:
+            raise ValueError(
+                f"unroll={unroll} does not divide horizon={steps}: the last window "
+                f"would be cut. Try horizon={steps - steps % unroll}."
+            )
+    if min(lr if isinstance(lr, tuple | list) else (lr,), default=0) <= 0:
+        raise ValueError(f"lr={lr}: it must be above 0.")
+
+
+def check_cures(horizon, curriculum, imitate, clip):
+    """Refuse cures that could do nothing."""
+    if curriculum and not (isinstance(horizon, tuple) and horizon[0] < horizon[1]):
+        raise ValueError(
+            f"curriculum=True with horizon={horizon}: it has nothing to grow to. Give "
+            "two numbers, as in horizon=(20, 200)."
+        )
+    for name, value in {"imitate": imitate, "clip": clip}.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}={value}: it must be above 0, or None for none.")

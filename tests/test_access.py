@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import ListedColormap
 
-from l2o_kit.panels import ALL, FreshRace, LiveTrust, RunPanel
-from l2o_kit.panels.base import PROJECTOR
-from l2o_kit.panels.sweep import ends
+from l2o_kit.lessons.l00_start.race import FreshRace
+from l2o_kit.lessons.l07_softmax.live import LiveTrust
+from l2o_kit.teaching.panel import PROJECTOR
+from l2o_kit.teaching.run_panel import RunPanel
+from l2o_kit.teaching.sweep import ends
 from tests import colours, figures
+from tests.rooms import ALL
 from tests.test_colours import APART, Page
 
 # Pale shades: bands of an interval whose middle is a line, and strips that mark what

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from l2o_kit import features, photographs, styles
-from l2o_kit.art import StyleTransfer, match_colours, total_variation
+from l2o_kit import photodigits
 from l2o_kit.baselines import Baseline
 from l2o_kit.evaluate import optimize
-from l2o_kit.features import VGG19, RandomFilters, blur, gram
+from l2o_kit.lessons.l09_art import features, photographs, styles
+from l2o_kit.lessons.l09_art.art import StyleTransfer, match_colours, total_variation
+from l2o_kit.lessons.l09_art.features import VGG19, RandomFilters, blur, gram
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import meta_train
 
@@ -133,7 +134,7 @@ def test_the_mosaic_is_the_nearest_point_of_each_pixel_with_black_between():
 def test_photographs_are_styles_too_and_some_styles_are_new():
     assert torch.equal(
         styles.style("flower", 32),
-        photographs.square(photographs.shipped()["flower"], 32),
+        photographs.square(photodigits.shipped()["flower"], 32),
     )
     assert not set(styles.KNOWN) & set(styles.NEW)
     assert set(styles.KNOWN) | set(styles.NEW) <= set(styles.names())
@@ -149,7 +150,7 @@ def test_photographs_are_styles_too_and_some_styles_are_new():
 
 
 def test_matched_colours_have_the_mean_and_covariance_of_the_style(monkeypatch):
-    monkeypatch.setattr("l2o_kit.art.FLOOR", 1e-12)
+    monkeypatch.setattr("l2o_kit.lessons.l09_art.art.FLOOR", 1e-12)
     # spread so little that nothing is cut off at 0 or 1
     mix = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.2], [0.3, 0.0, 0.6]]).double()
     content = 0.5 + 0.03 * torch.einsum("ij,jhw->ihw", mix, images(1)[0] - 0.5)
@@ -260,9 +261,12 @@ def test_problems_are_drawn_by_their_generator_alone():
 
 def test_every_problem_draws_its_style_and_content_comes_from_the_split(monkeypatch):
     seen = []
-    monkeypatch.setattr("l2o_kit.photographs.crop", lambda split, size, generator: (
-        seen.append(split) or torch.rand(3, size, size, generator=generator)
-    ))  # fmt: skip
+
+    def crop(split, size, generator):
+        seen.append(split)
+        return torch.rand(3, size, size, generator=generator)
+
+    monkeypatch.setattr("l2o_kit.lessons.l09_art.photographs.crop", crop)
     task = StyleTransfer(["mosaic", "waves", "dots"], "validation", **SMALL)
     problem = task.sample(60, draw())
     assert seen == ["validation"] * 60

@@ -8,7 +8,8 @@ import torch
 from l2o_kit import data
 from l2o_kit.baselines import GRID, RULES, SIX, SPACING, Baseline, tune, tuned_baselines
 from l2o_kit.evaluate import optimize
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Quadratic
 
 
 @pytest.mark.parametrize("name", SIX)

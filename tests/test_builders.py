@@ -5,16 +5,18 @@ from functools import partial
 import pytest
 import torch
 
-from l2o_kit import experiments, problems
 from l2o_kit.concurrent import Concurrent
-from l2o_kit.convolutions import TwoRates
-from l2o_kit.cooperation import STEP, tuned_adam
 from l2o_kit.evaluate import Curves, optimize
 from l2o_kit.groups import shapes
+from l2o_kit.lessons.l05_generalization import choices
+from l2o_kit.lessons.l05_generalization import choices as experiments
+from l2o_kit.lessons.l06_concurrent.cooperation import STEP, tuned_adam
+from l2o_kit.lessons.l06_concurrent.teamwork import Averaged
+from l2o_kit.lessons.l08_convnets.places import TwoRates
+from l2o_kit.lessons.l09_art import art
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.problems import conv
 from l2o_kit.sources import Noise
-from l2o_kit.teamwork import Averaged
 
 
 def test_two_rates_are_torchs_adam_with_a_rate_for_the_convolutions():
@@ -68,12 +70,12 @@ def test_what_an_experiment_keeps_is_the_loss_of_ten_steps_over_the_first(monkey
 
     monkeypatch.setattr(experiments, "optimize", counted)
     monkeypatch.setattr(experiments, "meta_train", lambda *words, **more: None)
-    kept = experiments.outcome(*experiments.SETTINGS[0], seed=0)
+    kept = choices.outcome(*choices.SETTINGS[0], seed=0)
     assert kept.tolist() == [96.5, 496.5, 996.5]
 
 
 def test_art_is_tuned_on_contents_that_it_was_not_trained_on():
-    trained, tuned = problems.neural_art_training(), problems.neural_art()
+    trained, tuned = art.neural_art_training(), art.neural_art()
     assert (trained.content, tuned.content) == ("train", "validation")
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from l2o_kit import check
-from l2o_kit.check import machine
+from l2o_kit.lessons.l00_start import checks as checks00
+from l2o_kit.teaching import installation
+from l2o_kit.teaching import installation as machine
+from tests.rooms import CHECKS
 
 
 def test_a_right_installation_is_praised(capsys):
-    check.installation()
+    installation.installation()
     out = capsys.readouterr().out
     assert "MEND" not in out and "Everything is in place." in out
 
@@ -20,7 +22,7 @@ def test_a_broken_installation_is_explained(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "OLDEST", {"torch": "99.0", "no-such-package": "1.0"})
     monkeypatch.setattr(machine, "PRETRAINED", tmp_path)
     monkeypatch.setattr(machine.os, "access", lambda *_: False)
-    check.installation()
+    installation.installation()
     out = capsys.readouterr().out
     assert "99.0 or newer is needed. Run: make setup" in out
     assert "no-such-package is not installed here" in out
@@ -30,20 +32,22 @@ def test_a_broken_installation_is_explained(capsys, monkeypatch, tmp_path):
 
 
 def test_an_old_python_is_named():
-    assert "This is Python 3.9" in machine._python((3, 9, 1))
-    assert machine._python((3, 11, 0)) == ""
+    assert "This is Python 3.9" in installation._python((3, 9, 1))
+    assert installation._python((3, 11, 0)) == ""
 
 
 def test_a_damaged_checkpoint_is_named(monkeypatch, tmp_path):
     (tmp_path / "mine.safetensors").write_bytes(b"not one")
     monkeypatch.setattr(machine, "PRETRAINED", tmp_path)
-    assert "mine.safetensors is not a whole safetensors file" in machine._pretrained()
+    assert (
+        "mine.safetensors is not a whole safetensors file" in installation._pretrained()
+    )
 
 
 def test_oldest_versions_are_those_of_pyproject():
     text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
     needs = tomllib.loads(text)["project"]["dependencies"]
-    assert dict(line.split(">=") for line in needs) == machine.OLDEST
+    assert dict(line.split(">=") for line in needs) == installation.OLDEST
 
 
 def not_yet(*arguments):
@@ -67,13 +71,13 @@ def not_yet(*arguments):
     ],
 )
 def test_update_rule_names_the_misconception(rule, message, capsys):
-    check.update_rule(rule)
+    checks00.update_rule(rule)
     out = capsys.readouterr().out
     assert message in out and ("Right" in out) == message.startswith("Right")
 
 
 def test_in_place_changes_are_named(capsys):
-    check.update_rule(lambda g: g.mul_(-2.0))
+    checks00.update_rule(lambda g: g.mul_(-2.0))
     assert "changed its argument in place" in capsys.readouterr().out
 
 
@@ -81,8 +85,8 @@ def test_a_check_returns_what_the_next_cells_use(capsys):
     def mine(grad):
         return -2 * grad - 2 * grad
 
-    assert check.update_rule(mine) is mine
-    own = check.update_rule(not_yet)
+    assert checks00.update_rule(mine) is mine
+    own = checks00.update_rule(not_yet)
     assert own is not not_yet and torch.equal(
         own(torch.ones(2)), torch.full((2,), -4.0)
     )
@@ -90,7 +94,7 @@ def test_a_check_returns_what_the_next_cells_use(capsys):
 
 
 def verdict(name, answer, capsys):
-    check_one = getattr(check, name)
+    check_one = CHECKS[name]
     check_one(answer)
     return capsys.readouterr().out
 
@@ -240,7 +244,7 @@ def test_a_wrong_meta_gradient_is_shown_beside_the_right_one(capsys):
     assert f"dL/dphi = {seen:.4g}, expected {right:.4g}" in out
 
 
-@pytest.mark.parametrize("name", [n for n in check.__all__ if n != "installation"])
+@pytest.mark.parametrize("name", CHECKS)
 @pytest.mark.parametrize(
     "garbage", [None, 3, "x", lambda *a: object(), lambda *a: float("nan"), not_yet]
 )
@@ -251,7 +255,7 @@ def test_garbage_gets_a_sentence_and_not_a_traceback(name, garbage, capsys):
 
 
 def test_arithmetic_check_can_fail(monkeypatch):
-    assert machine._arithmetic() == ""
+    assert installation._arithmetic() == ""
     monkeypatch.setattr(machine.torch, "ones", lambda n, requires_grad: torch.full(
         (n,), 2.0, requires_grad=True))  # fmt: skip
-    assert "reinstall torch" in machine._arithmetic()
+    assert "reinstall torch" in installation._arithmetic()

@@ -5,13 +5,14 @@ import re
 import pytest
 import torch
 
-from l2o_kit import check
-from l2o_kit.check.lesson03 import _own_cell
+from l2o_kit.lessons.l03_lstm import checks as checks03
+from l2o_kit.lessons.l03_lstm.checks import _own_cell
 from l2o_kit.optimizer import LSTMOptimizer
+from tests.rooms import CHECKS
 
 
 def said(name, answer, capsys):
-    getattr(check, name)(answer)
+    CHECKS[name](answer)
     return capsys.readouterr().out
 
 
@@ -225,5 +226,5 @@ def test_a_stub_gets_not_yet_and_the_kits_class(capsys):
         def forward(self, grads, state):
             raise NotImplementedError("Write this, then run the cell again.")
 
-    assert check.optimizer(Stub) is LSTMOptimizer
+    assert checks03.optimizer(Stub) is LSTMOptimizer
     assert "Not yet" in capsys.readouterr().out

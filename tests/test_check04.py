@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from l2o_kit import check
 from l2o_kit.evaluate import optimize
+from tests.rooms import CHECKS
 
 
 def said(name, answer, capsys):
-    getattr(check, name)(answer)
+    CHECKS[name](answer)
     return capsys.readouterr().out
 
 
@@ -118,7 +118,7 @@ WRONG = [
                     for k in range(len(answers))])  # fmt: skip
 def test_right_answers_are_right(name, k, capsys):
     answer = RIGHT[name][k]
-    assert getattr(check, name)(answer) is answer
+    assert CHECKS[name](answer) is answer
     assert capsys.readouterr().out.startswith("Right:")
 
 

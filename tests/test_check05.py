@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from l2o_kit import check
-from l2o_kit.check.lesson05 import _own_normalized
+from l2o_kit.lessons.l05_generalization.checks import _own_normalized
 from l2o_kit.optimizer import BETA, LSTMOptimizer
+from tests.rooms import CHECKS
 
 
 def powers(steps, discount, *, shift=0, back=False):
@@ -90,13 +90,13 @@ WRONG = [
                     for k in range(len(answers))])  # fmt: skip
 def test_right_answers_are_right(name, k, capsys):
     answer = RIGHT[name][k]
-    assert getattr(check, name)(answer) is answer
+    assert CHECKS[name](answer) is answer
     assert capsys.readouterr().out.startswith("Right:")
 
 
 @pytest.mark.parametrize(("name", "answer", "words"), WRONG, ids=range(len(WRONG)))
 def test_misconceptions_are_named(name, answer, words, capsys):
-    getattr(check, name)(answer)
+    CHECKS[name](answer)
     out = capsys.readouterr().out
     assert words in out and "kit's own" in out
 

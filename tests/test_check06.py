@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 import torch
 
-from l2o_kit import check, data
-from l2o_kit.check.lesson07 import P, _own_read
+from l2o_kit import data
+from l2o_kit.lessons.l07_softmax.checks import P, _own_read
 from l2o_kit.optimizer import LSTMOptimizer, log_sign
+from tests.rooms import CHECKS
 
 
 def draws(y, rate, generator, *, low=1, high=10, exact=True, keep=False, whole=round,
@@ -153,13 +154,13 @@ WRONG = [
                     for k in range(len(answers))])  # fmt: skip
 def test_right_answers_are_right(name, k, capsys):
     answer = RIGHT[name][k]
-    assert getattr(check, name)(answer) is answer, capsys.readouterr().out
+    assert CHECKS[name](answer) is answer, capsys.readouterr().out
     assert capsys.readouterr().out.startswith("Right:")
 
 
 @pytest.mark.parametrize(("name", "answer", "words"), WRONG, ids=range(len(WRONG)))
 def test_misconceptions_are_named(name, answer, words, capsys):
-    getattr(check, name)(answer)
+    CHECKS[name](answer)
     out = capsys.readouterr().out
     assert words in out and "kit's own" in out
 

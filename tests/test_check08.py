@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from l2o_kit import check
-from l2o_kit.check import lesson08, lesson09
-from l2o_kit.features import gram
-from l2o_kit.optimizees import convnet
+from l2o_kit.lessons.l08_convnets import checks as checks08
+from l2o_kit.lessons.l09_art import checks as checks09
+from l2o_kit.lessons.l09_art.features import gram
+from l2o_kit.network import convnet
+from tests.rooms import CHECKS
 
 
 def by_length(shapes, *, longest=4, doubled=False):
@@ -129,31 +130,31 @@ WRONG = [
 
 
 def own(name):
-    return {"groups": lesson08._own_groups, "batch_norm": lesson08._own_batch_norm,
-            "grouped_update": lesson08._own_update,
-            "gram_matrix": lesson09._own_gram, "variation": lesson09._own_variation,
-            "style_term": lesson09._own_style}[name]  # fmt: skip
+    return {"groups": checks08._own_groups, "batch_norm": checks08._own_batch_norm,
+            "grouped_update": checks08._own_update,
+            "gram_matrix": checks09._own_gram, "variation": checks09._own_variation,
+            "style_term": checks09._own_style}[name]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_answers_are_kept(name, capsys):
     for answer in (*RIGHT[name], own(name)):
-        assert getattr(check, name)(answer) is answer
+        assert CHECKS[name](answer) is answer
         assert capsys.readouterr().out.startswith("Right: ")
 
 
 @pytest.mark.parametrize(("name", "answer", "message"), WRONG)
 def test_misconceptions_are_named_and_the_kits_is_used(name, answer, message, capsys):
-    assert getattr(check, name)(answer) is own(name)
+    assert CHECKS[name](answer) is own(name)
     assert message in capsys.readouterr().out
 
 
 def test_the_kits_own_are_right_by_others():
     net = convnet()
     shapes = {name: tuple(p.shape) for name, p in net.named_parameters()}
-    conv = set(lesson08._own_groups(shapes)["conv"])
+    conv = set(checks08._own_groups(shapes)["conv"])
     assert conv == {"conv1.weight", "conv2.weight", "conv3.weight"}
     X = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     gain, bias = torch.rand(3), torch.rand(3)
-    ours = lesson08._own_batch_norm(X, gain, bias)
+    ours = checks08._own_batch_norm(X, gain, bias)
     assert torch.allclose(ours, torchs(X, gain, bias), atol=1e-5)

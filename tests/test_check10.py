@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from l2o_kit import check
-from l2o_kit.check import lesson10
+from l2o_kit.lessons.l10_take_home import checks as checks10
+from tests.rooms import CHECKS
 
 
 def loop(model, optimizer, batches, *, zero=True, repeat=1, swap=False,
@@ -109,25 +109,25 @@ WRONG = [
     ("worth_it", lambda g, a, u: 1 - (g + a) / (g + u), "must save"),
     ("worth_it", lambda g, a, u: 0.1, "yours gives 0.1"),
 ]  # fmt: skip
-OWN = {"training_loop": lesson10._own_loop, "himmelblau": lesson10._own_himmelblau,
-       "worth_it": lesson10._own_share}  # fmt: skip
+OWN = {"training_loop": checks10._own_loop, "himmelblau": checks10._own_himmelblau,
+       "worth_it": checks10._own_share}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_answers_are_kept(name, capsys):
     for answer in (*RIGHT[name], OWN[name]):
-        assert getattr(check, name)(answer) is answer
+        assert CHECKS[name](answer) is answer
         assert capsys.readouterr().out.startswith("Right: ")
 
 
 @pytest.mark.parametrize(("name", "answer", "message"), WRONG)
 def test_misconceptions_are_named_and_the_kits_is_used(name, answer, message, capsys):
-    assert getattr(check, name)(answer) is OWN[name]
+    assert CHECKS[name](answer) is OWN[name]
     assert message in capsys.readouterr().out
 
 
 def test_the_kits_own_are_right_by_others():
     x, y = 3.0, 2.0  # a known minimum
-    assert lesson10._own_himmelblau(torch.tensor([x, y])) == 0
-    share = lesson10._own_share(2.0, 1.0, 4.0)
+    assert checks10._own_himmelblau(torch.tensor([x, y])) == 0
+    share = checks10._own_share(2.0, 1.0, 4.0)
     assert share * 100 * (2 + 4) == pytest.approx(100 * (2 + 1))  # the same time

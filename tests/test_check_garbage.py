@@ -5,11 +5,11 @@ import sys
 import pytest
 import torch
 
-from l2o_kit import check
-from l2o_kit.check import answers
+from l2o_kit.teaching import answers
+from tests.rooms import CHECKS
 
 OTHERS = {"installation", "update_rule", "optimizer", "lstm_weights", "cell"}
-EXERCISES = sorted(set(check.__all__) - OTHERS)  # the others have tests of their own
+EXERCISES = sorted(set(CHECKS) - OTHERS)  # the others have tests of their own
 GARBAGE = (None, 7, lambda *a: None, lambda *a: "x", lambda *a: 1 / 0,
            lambda: 1, lambda *a: torch.full((3, 3), float("nan")),
            lambda *a: 10**400, lambda *a: torch.ones(3, 3) * 1j,
@@ -19,11 +19,11 @@ GARBAGE = (None, 7, lambda *a: None, lambda *a: "x", lambda *a: 1 / 0,
 @pytest.mark.parametrize("name", EXERCISES)
 @pytest.mark.parametrize("k", range(len(GARBAGE)))
 def test_garbage_gets_the_kits_own(name, k, capsys):
-    own = getattr(check, name)(GARBAGE[k])
+    own = CHECKS[name](GARBAGE[k])
     out = capsys.readouterr().out
     assert "cannot read" not in out  # the last resort, of which the next test is
     assert "kit's own" in out and own is not GARBAGE[k]
-    assert getattr(check, name)(own) is own  # which is right
+    assert CHECKS[name](own) is own  # which is right
 
 
 def test_an_answer_that_no_check_can_read_raises_nothing(capsys):

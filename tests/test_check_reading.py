@@ -7,10 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_kit import check, panels
-from l2o_kit.check import answers
-from l2o_kit.landscapes import descend
-from l2o_kit.panels.opened import SIZES
+from l2o_kit.lessons.l00_start import checks as checks00
+from l2o_kit.lessons.l00_start.race import Race
+from l2o_kit.lessons.l01_descent.valleys import descend
+from l2o_kit.lessons.l02_meta_gradient.laboratory import Laboratory
+from l2o_kit.lessons.l03_lstm.opened import SIZES, Opened
+from l2o_kit.lessons.l04_networks.standings_panel import Networks
+from l2o_kit.lessons.l05_generalization.horizon_panel import Horizon
+from l2o_kit.lessons.l06_concurrent.subsets import Subsets
+from l2o_kit.lessons.l07_softmax.paths import Paths
+from l2o_kit.lessons.l08_convnets.convnets import ConvNets
+from l2o_kit.lessons.l09_art.standings import ArtRace
+from l2o_kit.lessons.l10_take_home.scorecard_panel import TrustCard
+from l2o_kit.teaching import answers
+from tests.rooms import CHECKS
 
 
 def shown(kind, **state):
@@ -27,7 +37,7 @@ def first(steps, values, level):
 
 
 def nags_star():
-    return float(shown(panels.Race, rival="NAG").best.get_xdata()[0])
+    return float(shown(Race, rival="NAG").best.get_xdata()[0])
 
 
 def ball_leaves():
@@ -44,18 +54,18 @@ def ball_leaves():
 
 
 def laboratorys_lowest():
-    panel = panels.Laboratory()
+    panel = Laboratory()
     return float(panel.leads["full"].get_xdata()[0])
 
 
 def growth():
-    line = panels.Opened().sizes["learned"].get_ydata()
+    line = Opened().sizes["learned"].get_ydata()
     at = [np.abs(np.log(SIZES / size)).argmin() for size in (0.01, 1.0)]
     return float(line[at[1]] / line[at[0]])
 
 
 def adams_level():
-    panel = shown(panels.Networks, place="digits, 28x28", steps=100)
+    panel = shown(Networks, place="digits, 28x28", steps=100)
     curves = dict(zip(("learned", "Adam"), (panel.lines[0], panel.lines[7]),
                       strict=True))  # fmt: skip
     x, y = curves["learned"].get_xdata(), curves["learned"].get_ydata()
@@ -63,35 +73,35 @@ def adams_level():
 
 
 def adam_below_plain():
-    lines = shown(panels.Horizon, steps=10_000).lines
+    lines = shown(Horizon, steps=10_000).lines
     steps, plain = lines["plain"].get_xdata(), lines["plain"].get_ydata()
     return first(steps, np.asarray(lines["Adam"].get_ydata()) - plain, 0)
 
 
 def needed():
-    header, rows = shown(panels.Subsets, size=40, concentration=0.25).table
+    header, rows = shown(Subsets, size=40, concentration=0.25).table
     losses = [float(cell) for cell in rows[0][1:]]
     return next(int(n) for n, loss in zip(header[1:], losses, strict=True)
                 if loss < 2.3)  # fmt: skip
 
 
 def trusted():
-    line = shown(panels.Paths, sources="poison", steps=200).means[0]
+    line = shown(Paths, sources="poison", steps=200).means[0]
     return first(line.get_xdata(), -np.asarray(line.get_ydata()), -0.9)
 
 
 def halved():
-    line = panels.ConvNets().lines["two LSTMs"]
+    line = ConvNets().lines["two LSTMs"]
     return first(line.get_xdata(), line.get_ydata(), 0.5)
 
 
 def left():
-    return float(panels.ArtRace().lines["learned"].get_ydata()[16])
+    return float(ArtRace().lines["learned"].get_ydata()[16])
 
 
 def green():
     """From the sentences of the panel, cell by cell."""
-    panel, found = shown(panels.TrustCard, optimizer="neural_art"), 0
+    panel, found = shown(TrustCard, optimizer="neural_art"), 0
     for task in panel.controls["task"].options:
         panel.controls["task"].value = task
         found += "green." in panel.text and "trained on this task" not in panel.text
@@ -119,10 +129,10 @@ def test_what_the_panel_shows_is_right_and_twice_that_is_not(name, capsys):
     figure, off = FIGURES[name]
     seen = figure()
     for value in (seen, seen * (1 + off), seen * (1 - off), torch.tensor(seen)):
-        assert getattr(check, name)(lambda value=value: value)() is value
+        assert CHECKS[name](lambda value=value: value)() is value
         assert capsys.readouterr().out.startswith("Right: "), value
     for value in (2.3 * seen, -seen, 0.0, float("inf"), float("nan")):
-        own = getattr(check, name)(lambda value=value: value)
+        own = CHECKS[name](lambda value=value: value)
         assert "kit's own" in capsys.readouterr().out and own() != value
 
 
@@ -192,14 +202,14 @@ SLIPS = [
 
 @pytest.mark.parametrize(("name", "value", "message"), SLIPS, ids=range(len(SLIPS)))
 def test_slips_are_named(name, value, message, capsys):
-    getattr(check, name)(lambda: value)
+    CHECKS[name](lambda: value)
     out = capsys.readouterr().out
     assert message in out and "kit's own" in out
 
 
 @pytest.mark.parametrize("value", [{"B", "D"}, ["d", "b"], "B, D"])
 def test_the_fair_ones_are_right(value, capsys):
-    assert check.fair_comparisons(lambda: value)() is value
+    assert checks00.fair_comparisons(lambda: value)() is value
     assert capsys.readouterr().out.startswith("Right: every rule at its best")
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from l2o_kit import claims, claims03, claims_bench, claims_ledger
-from l2o_kit.claim import Claim
-from l2o_kit.claims import CLAIMS, verdicts
+from l2o_kit.lessons import bench, claims
+from l2o_kit.lessons.claims import CLAIMS, verdicts
+from l2o_kit.lessons.l03_lstm.claims import JUDGED
+from l2o_kit.teaching import ledger as claims_ledger
+from l2o_kit.teaching.claim import Claim
+from l2o_kit.teaching.ledger import fingerprint, interval, written
 
 ROOT = Path(__file__).parent.parent
 quickly = functools.cache(lambda id: CLAIMS[id].measure(True, None))
@@ -78,8 +81,8 @@ def test_a_quick_measurement_agrees_with_the_ledger(lesson):
 
 def test_shares_are_counted_on_an_odd_number_of_problems():
     for quick in (True, False):
-        assert (claims03.JUDGED[quick] - 1) % 2 == 1
-    count = quickly("quadratic-long-end")[0] * (claims03.JUDGED[True] - 1)
+        assert (JUDGED[quick] - 1) % 2 == 1
+    count = quickly("quadratic-long-end")[0] * (JUDGED[True] - 1)
     assert count == pytest.approx(round(count), abs=1e-6)
 
 
@@ -118,7 +121,7 @@ def test_a_lesson_without_claims_is_named():
 
 
 def test_no_two_claims_have_one_name():
-    assert len(CLAIMS) == sum(len(module.CLAIMS) for module in claims.MODULES)
+    assert len(CLAIMS) == len(claims.FOUND)
 
 
 def test_every_claim_says_what_it_was_judged_on_and_fits_a_table():
@@ -145,7 +148,7 @@ def test_every_row_says_what_its_claim_says_and_which_command_measures_it():
         assert row["judged on"] == claim.judged_on
         assert row["source"] == claim.source
         first = "`make bench`, then " if "make bench" in row["judged on"] else ""
-        assert row["command"] == f"{first}`python -m l2o_kit.claims {name}`"
+        assert row["command"] == f"{first}`python -m l2o_kit.lessons.claims {name}`"
 
 
 def test_every_verdict_is_what_the_numbers_of_its_row_say():
@@ -224,7 +227,7 @@ def test_rows_are_written_in_order_also_where_nothing_was_measured(
     assert re.fullmatch(r"\d+\.\d", seconds)
     assert list(rows["a"].values()) == [
         "a", "says a", "0.4", "0.100", "0.000 to 0.200", "b", "2 seeds", "holds", "us",
-        "`python -m l2o_kit.claims a`",
+        "`python -m l2o_kit.lessons.claims a`",
     ]  # fmt: skip
     assert rows["b"]["verdict"] == "not tested" and rows["b"]["seconds"] == "-"
     assert rows["c"]["verdict"] == "fails"
@@ -296,7 +299,7 @@ def test_the_command_measures_one_claim_and_changes_its_row_alone(tmp_path):
     assert wrong != right
     (tmp_path / "CLAIMS.md").write_text(text.replace(right, f"{wrong}\n{gone}"))
     done = subprocess.run(
-        [sys.executable, "-m", "l2o_kit.claims", name],
+        [sys.executable, "-m", "l2o_kit.lessons.claims", name],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -312,13 +315,13 @@ def test_the_fingerprint_changes_with_code_weights_and_results(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"1")
-        seen.add(claims_ledger.fingerprint(tmp_path))
+        seen.add(fingerprint(tmp_path))
         path.write_bytes(b"2")
-        seen.add(claims_ledger.fingerprint(tmp_path))
+        seen.add(fingerprint(tmp_path))
     assert len(seen) == 6
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "__pycache__" / "a.pyc").write_bytes(b"1")
-    assert claims_ledger.fingerprint(tmp_path) in seen
+    assert fingerprint(tmp_path) in seen
 
 
 @pytest.mark.parametrize(
@@ -327,7 +330,7 @@ def test_the_fingerprint_changes_with_code_weights_and_results(tmp_path):
      (332, "332.000"), (123456.0, "1.2e+05")],
 )  # fmt: skip
 def test_numbers_are_written_with_three_decimals_or_as_powers(value, text):
-    assert claims_ledger.written(value) == text
+    assert written(value) == text
 
 
 @pytest.mark.parametrize(
@@ -341,7 +344,7 @@ def test_numbers_are_written_with_three_decimals_or_as_powers(value, text):
 )  # fmt: skip
 def test_an_interval_is_written_with_its_rounding_or_as_a_bound(bound, found, text):
     claim = Claim("x", "00", "", "", 1e-11, print, "", bound=bound)
-    assert claims_ledger.interval(claim, found) == text
+    assert interval(claim, found) == text
 
 
 # What is read from BENCHMARKS.md
@@ -374,7 +377,7 @@ All together: median 96, 95th percentile 152.
 def test_benchmarks_are_read_from_their_tables(monkeypatch, tmp_path):
     path = tmp_path / "BENCHMARKS.md"
     path.write_text(BENCHMARKS)
-    monkeypatch.setattr(claims_bench, "BENCHMARKS", path)
+    monkeypatch.setattr(bench, "BENCHMARKS", path)
     expected = {
         "speed-quadratics-jax": 0.625, "speed-quadratics-autograd": 0.25,
         "speed-floor-twice": 4.0, "memory-large": 0.75, "slider-all": 96.0,
@@ -388,6 +391,6 @@ def test_benchmarks_are_read_from_their_tables(monkeypatch, tmp_path):
 
 
 def test_without_benchmarks_nothing_is_tested(monkeypatch, tmp_path):
-    monkeypatch.setattr(claims_bench, "BENCHMARKS", tmp_path / "none.md")
-    for claim in claims_bench.CLAIMS:
+    monkeypatch.setattr(bench, "BENCHMARKS", tmp_path / "none.md")
+    for claim in bench.CLAIMS:
         assert claim.measure(False, None) is None, claim.id

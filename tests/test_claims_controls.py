@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import pytest
 
-from l2o_kit.claims import CLAIMS
+from l2o_kit.lessons.claims import CLAIMS
+from l2o_kit.lessons.stored import read
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.store import stored
 from tests.test_claims import agrees, ledger
 
 # Its control fails ten seeds of ten, as the row does: see the test below.
@@ -38,7 +38,7 @@ def test_a_control_fails_the_claim(name):
 def test_the_fourth_poisoned_source_alone_is_out_of_order():
     """What trust-poison rests on, and what its control, all lambda 1/4, has not."""
     for name, control in (("paths_poison", False), ("control", True)):
-        last = stored("paths_poison")["lambdas"][:, -1]  # [seed, 4]
+        last = read("paths_poison")["lambdas"][:, -1]  # [seed, 4]
         last = np.full_like(last, 0.25) if control else last
         first_three_fall = (np.diff(last[:, :3]) < 0).all()
         fourth_rises = (last[:, 3] > last[:, 2]).all()

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from l2o_kit import claims04, claims05, claims_bench
-from l2o_kit.claims import CLAIMS
 from l2o_kit.evaluate import Curves
+from l2o_kit.lessons import bench
+from l2o_kit.lessons.claims import CLAIMS
+from l2o_kit.lessons.l05_generalization import claims
 from tests.test_claims import STORED, check_quick, ends, ledger, quickly
 
 
@@ -31,7 +32,7 @@ def test_the_last_tenth_of_the_steps(steps, mean):
     """Losses that are their step's number: the mean of 91 to 100 is 95.5."""
     losses = torch.arange(steps + 1.0)[:, None].expand(-1, 2)
     curves = Curves(losses, torch.zeros(2, 1), torch.zeros(2, dtype=torch.bool))
-    ends = claims04._end(curves, steps)
+    ends = curves.last_tenth()
     assert ends.tolist() == [mean, mean]
 
 
@@ -40,10 +41,10 @@ def test_five_roundings_give_their_median_the_widest_interval_and_what_they_do_a
         return [(3.0, 2.5, 9.0), (1.0, 0.5, 4.0), (2.0, 1.9, 2.1),
                 (5.0, 4.0, 6.0), (4.0, 3.0, 5.0)][seed]  # fmt: skip
 
-    found = claims05.over_roundings(ratio, "Adam")
+    found = claims.over_roundings(ratio, "Adam")
     assert found == (3.0, 0.5, 9.0, "Adam", (1.0, 5.0))
 
 
 def test_a_thousand_of_a_table_is_read_with_its_comma():
-    assert claims_bench._number("1,234.5 ms") == 1234.5
-    assert claims_bench._number("not run") is None
+    assert bench._number("1,234.5 ms") == 1234.5
+    assert bench._number("not run") is None

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from l2o_kit import plots
 from l2o_kit.diagnosis import Diagnosis, Finding
-from l2o_kit.log import Log
-from l2o_kit.panels import concurrent_picture
+from l2o_kit.lessons.l06_concurrent.drawing import concurrent_picture
+from l2o_kit.window import Log
 from tests import colours, figures
 from tests.test_notebooks import FOLDER
 

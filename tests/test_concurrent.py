@@ -10,7 +10,8 @@ from l2o_kit import data
 from l2o_kit.checkpoint import load
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.evaluate import optimize
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.sources import (
     Activation,

@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from l2o_kit import data
-from l2o_kit.engine import FirstOrder
-from l2o_kit.imitation import Teacher
-from l2o_kit.optimizees import Quadratic
+from l2o_kit.autograd import FirstOrder
+from l2o_kit.optimizees import Quadratic, Scaled
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import Trainer, meta_train, scheduled
-from l2o_kit.variations import Scaled
+from l2o_kit.trainer import meta_train, scheduled
+from l2o_kit.window import Teacher, Trainer
 
 SHORT = {"horizon": 8, "unroll": 4, "batch": 3}
 

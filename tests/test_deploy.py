@@ -13,7 +13,7 @@ from l2o_kit.checkpoint import load
 from l2o_kit.deploy import LearnedOptimizer, NonFiniteGradient, blocks
 from l2o_kit.engine import Engine
 from l2o_kit.groups import CONV_AND_FC, GroupedOptimizer
-from l2o_kit.optimizees import convnet
+from l2o_kit.network import convnet
 from l2o_kit.optimizer import LSTMOptimizer
 
 X = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))

@@ -19,11 +19,11 @@ from l2o_kit.diagnosis import (
     watch,
 )
 from l2o_kit.evaluate import optimize
-from l2o_kit.log import Log, MetaTrainingDiverged
-from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Problem, Quadratic, Scaled
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import Trainer, meta_train
-from l2o_kit.variations import Scaled
+from l2o_kit.trainer import meta_train
+from l2o_kit.window import Log, MetaTrainingDiverged, Trainer
 from tests.oracle import Sources
 
 quiet = {"on_step": lambda log: None}

@@ -9,17 +9,23 @@ from pathlib import Path
 import pytest
 import torch
 
-from l2o_kit import data, ranks
-from l2o_kit.art import StyleTransfer
-from l2o_kit.checkpoint import load
+from l2o_kit import data, distributed
+from l2o_kit import distributed as ranks
+from l2o_kit.checkpoint import load, read
 from l2o_kit.concurrent import Concurrent
-from l2o_kit.functions import Function
-from l2o_kit.optimizees import Network, Quadratic, convnet
-from l2o_kit.resume import KEYS, read
-from l2o_kit.sampled import Problem
+from l2o_kit.lessons.l09_art.art import StyleTransfer
+from l2o_kit.network import Network, convnet
+from l2o_kit.optimizees import (
+    Function,
+    Jittered,
+    Mixture,
+    Problem,
+    Quadratic,
+    RandomScaling,
+)
+from l2o_kit.resume import KEYS
 from l2o_kit.sources import Noise, PixelNoise, Poison, Rotation, Subset
-from l2o_kit.trainer import Trainer
-from l2o_kit.variations import Jittered, Mixture, RandomScaling
+from l2o_kit.window import Trainer
 from tests.two_ranks import CASES, STOP, TRAINING, meta_gradients, network, train
 
 ROOT = Path(__file__).parent.parent
@@ -232,8 +238,12 @@ def test_a_problem_that_does_not_say_how_it_is_cut():
 
 
 def test_one_process_is_one_rank_and_its_problems_are_not_cut(monkeypatch):
-    ranks.start()
-    assert (ranks.world(), ranks.rank(), ranks.part(5)) == (1, 0, slice(0, 5))
+    distributed.start()
+    assert (distributed.world(), distributed.rank(), distributed.part(5)) == (
+        1,
+        0,
+        slice(0, 5),
+    )
     trainer = Trainer(CASES["quadratic"][0](), copy.copy(LINE), batch=2)
     monkeypatch.setattr(Problem, "part", lambda *_: pytest.fail("cut"))
     trainer.meta_gradient()
@@ -247,7 +257,7 @@ def test_parts_cover_a_batch_and_are_even(monkeypatch):
             covered = []
             for rank in range(world):
                 monkeypatch.setattr(ranks, "rank", lambda rank=rank: rank)
-                covered.append(list(range(batch))[ranks.part(batch)])
+                covered.append(list(range(batch))[distributed.part(batch)])
             sizes = [len(one) for one in covered]
             assert [k for one in covered for k in one] == list(range(batch))
             assert max(sizes) - min(sizes) <= 1

@@ -8,11 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from l2o_kit import data, engine
-from l2o_kit.engine import Engine, Exact, FirstOrder
+from l2o_kit.autograd import Exact, FirstOrder
+from l2o_kit.engine import Engine
 from l2o_kit.lstm import Tape
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import COMBINE, FEATURES, LSTMOptimizer
-from l2o_kit.trainer import Trainer
+from l2o_kit.window import Trainer
 from tests.oracle import Sources
 
 RULES = st.fixed_dictionaries({

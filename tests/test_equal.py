@@ -14,13 +14,14 @@ from torch.nn.utils import vector_to_parameters
 
 from l2o_kit import data
 from l2o_kit.checkpoint import load
-from l2o_kit.claims_engine import LIMITS, Beside
 from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.evaluate import optimize
 from l2o_kit.groups import CONV_AND_FC, GroupedOptimizer
-from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
+from l2o_kit.lessons.l02_meta_gradient.exactness import LIMITS, Beside
+from l2o_kit.network import Network, convnet, mlp
+from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import Trainer
+from l2o_kit.window import Trainer
 
 PURPOSE = "meta-train problems"  # those that the trainer draws
 RULES = ["digits", "digits_robust", "quadratic"]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 
-from l2o_kit import estimators
-from l2o_kit.estimators import (
+from l2o_kit.lessons.l02_meta_gradient import estimators
+from l2o_kit.lessons.l02_meta_gradient.estimators import (
     NAMES,
     NoisyQuadratic,
     cost,

@@ -8,7 +8,8 @@ import torch
 
 from l2o_kit import data
 from l2o_kit.evaluate import _ratio, compare, optimize, paired_ratio
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from l2o_kit import panels
+from tests.rooms import ALL
 
-QUICK = [kind for kind in panels.ALL if kind.quick]
+QUICK = [kind for kind in ALL if kind.quick]
 # How many options may look alike: a window cannot be longer than the horizon.
 ALIKE = {("Laboratory", "window"): 1}
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 import l2o_kit as l2o
-from l2o_kit.functions import Function
-from l2o_kit.optimizees import in_turn
+from l2o_kit.optimizees import Function, in_turn
 
 
 def rosenbrock(theta):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from l2o_kit import gallery, styles
-from l2o_kit.art import StyleTransfer
 from l2o_kit.baselines import GRID, RULES
-from l2o_kit.features import RandomFilters
+from l2o_kit.lessons.l09_art import places, styles
+from l2o_kit.lessons.l09_art.art import StyleTransfer
+from l2o_kit.lessons.l09_art.features import RandomFilters
 
 
 @pytest.fixture
@@ -18,49 +18,49 @@ def tiny(monkeypatch):
         splits.append((name, content))
         return StyleTransfer("mosaic", content, size=16, features=RandomFilters(1))
 
-    monkeypatch.setattr(gallery, "place", place)
-    monkeypatch.setattr(gallery, "STEPS", 3)
+    monkeypatch.setattr(places, "place", place)
+    monkeypatch.setattr(places, "STEPS", 3)
     return splits
 
 
 def test_places_differ_in_one_thing_each_and_new_styles_are_new():
-    home, large, new = (gallery.place(name) for name in gallery.PLACES)
+    home, large, new = (places.place(name) for name in places.PLACES)
     assert home.coords == new.coords == 12_288 and large.coords == 49_152
     assert home.style_names == large.style_names == list(styles.KNOWN)
     assert not set(new.style_names) & set(styles.KNOWN)
     assert home.content == "test" and home.weights == large.weights == new.weights
     with pytest.raises(ValueError, match="place='away' is not known"):
-        gallery.place("away")
+        places.place("away")
 
 
 def test_rivals_are_tuned_on_the_validation_regions_and_judged_on_others(tiny):
-    best = gallery.tuned("home", "Adam")
+    best = places.tuned("home", "Adam")
     assert set(tiny) == {("home", "validation")}
-    around = [gallery.rival("Adam", best.lr * factor) for factor in (0.2, 1, 5)]
-    task = gallery.place("home", "validation")
-    scores = [gallery.score(task, 4, rival) for rival in around]
+    around = [places.rival("Adam", best.lr * factor) for factor in (0.2, 1, 5)]
+    task = places.place("home", "validation")
+    scores = [places.score(task, 4, rival) for rival in around]
     assert scores[1] == min(scores) and best.lr > GRID[0]
     tiny.clear()
-    assert gallery.losses("large", best).shape == (4, gallery.JUDGED_ON)
+    assert places.losses("large", best).shape == (4, places.JUDGED_ON)
     assert tiny == [("large", "test")]
 
 
 def test_a_rival_that_diverges_scores_infinity(tiny):
-    task = gallery.place("home")
-    assert gallery.score(task, 1, gallery.rival("SGD", 1e30)) == float("inf")
+    task = places.place("home")
+    assert places.score(task, 1, places.rival("SGD", 1e30)) == float("inf")
 
 
 def test_build_keeps_every_curve(tiny, monkeypatch):
-    monkeypatch.setattr(gallery, "tuned", lambda where, name: gallery.rival(name, 0.01))
-    monkeypatch.setattr(gallery, "learned", lambda: {"stays": lambda grad: 0 * grad})
-    arrays = gallery.build("new")
+    monkeypatch.setattr(places, "tuned", lambda where, name: places.rival(name, 0.01))
+    monkeypatch.setattr(places, "learned", lambda: {"stays": lambda grad: 0 * grad})
+    arrays = places.build("new")
     assert arrays["rates"].tolist() == [0.01] * len(RULES)
-    assert arrays["losses"].shape == (1 + len(RULES), 4, gallery.JUDGED_ON)
+    assert arrays["losses"].shape == (1 + len(RULES), 4, places.JUDGED_ON)
     assert np.all(arrays["losses"][0] == arrays["losses"][0, :1])  # it never moved
     assert set(tiny) == {("new", "test")}
-    assert gallery.rival("Adam + cosine").cosine_steps == 3
+    assert places.rival("Adam + cosine").cosine_steps == 3
 
 
 def test_what_diverges_counts_as_the_worst(tiny):
-    losses = gallery.losses("home", gallery.rival("SGD", 1e30))
-    assert (losses[2:] == gallery.WORST).all() and losses[0].max() < 2
+    losses = places.losses("home", places.rival("SGD", 1e30))
+    assert (losses[2:] == places.WORST).all() and losses[0].max() < 2

@@ -7,17 +7,18 @@ import torch
 from torch import nn
 
 from l2o_kit import data
+from l2o_kit.autograd import FirstOrder
 from l2o_kit.checkpoint import CheckpointError, load, save
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.diagnosis import diagnose
-from l2o_kit.engine import FirstOrder
 from l2o_kit.evaluate import optimize
 from l2o_kit.groups import CONV_AND_FC, GroupedOptimizer, assign, shapes
-from l2o_kit.optimizees import Network, Quadratic, convnet, mlp
+from l2o_kit.network import Network, convnet, mlp
+from l2o_kit.optimizees import Quadratic, RandomScaling
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.sources import PixelNoise
-from l2o_kit.trainer import Trainer, meta_train
-from l2o_kit.variations import RandomScaling
+from l2o_kit.trainer import meta_train
+from l2o_kit.window import Trainer
 from tests.test_engine import assert_close
 
 UNROLL = 4

@@ -9,19 +9,26 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_kit import panels
 from l2o_kit.baselines import SIX
-from l2o_kit.features import RandomFilters
-from l2o_kit.landscapes import descend
+from l2o_kit.lessons.l00_start.race import Race, fresh_question
+from l2o_kit.lessons.l01_descent.landscape import ball_question
+from l2o_kit.lessons.l01_descent.valleys import descend
+from l2o_kit.lessons.l03_lstm import minute
+from l2o_kit.lessons.l03_lstm.away_panel import Away, break_question
+from l2o_kit.lessons.l04_networks import warm_start
+from l2o_kit.lessons.l05_generalization.places_panel import Map, map_question
+from l2o_kit.lessons.l07_softmax import live
+from l2o_kit.lessons.l07_softmax.live import LiveTrust, LiveTurned
+from l2o_kit.lessons.l07_softmax.paths import Paths
+from l2o_kit.lessons.l08_convnets.live import settled_question
+from l2o_kit.lessons.l09_art import questions
+from l2o_kit.lessons.l09_art.features import RandomFilters
+from l2o_kit.lessons.l09_art.standings import ArtRace
+from l2o_kit.lessons.l10_take_home.scorecard_panel import TrustCard
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.panels import livetrust, questions
-from l2o_kit.panels.away import break_question
-from l2o_kit.panels.generalize import map_question
-from l2o_kit.panels.guess import Guess, GuessBox, shares
-from l2o_kit.panels.landscape import ball_question
-from l2o_kit.panels.liveconv import settled_question
-from l2o_kit.panels.minute import watch, watched_rivals
-from l2o_kit.panels.race import fresh_question
+from l2o_kit.teaching.guess import Guess, GuessBox, shares
+from l2o_kit.teaching.live_training import watch, watched_rivals
+from tests.rooms import ALL, ROOMS
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 BARS = Guess("How much each?", lambda: [0.7, 0.2, 0.1], "So it is.",
@@ -86,7 +93,7 @@ def test_every_part_can_be_reached_by_tab(guess):
 
 
 def test_the_bars_of_the_lock_become_those_of_the_panel():
-    panel = panels.LiveTrust(livetrust.law_question())
+    panel = LiveTrust(live.law_question())
     assert panel.locked and len(panel.question.bars) == 4
     for bar, value in zip(panel.question.bars, (60, 20, 20, 0), strict=True):
         bar.value = value
@@ -100,7 +107,7 @@ def test_the_bars_of_the_lock_become_those_of_the_panel():
 
 
 def test_skipped_bars_leave_the_panels_own():
-    panel = panels.LiveTurned(livetrust.angles_question())
+    panel = LiveTurned(live.angles_question())
     before = panel.state()
     panel.question.skip.click()
     assert panel.state() == before and "You skipped the guess" in panel._answer.value
@@ -110,10 +117,10 @@ def test_skipped_bars_leave_the_panels_own():
 
 
 def test_the_angles_are_those_of_the_panel_and_add_up_to_one():
-    guess = livetrust.angles_question()
+    guess = live.angles_question()
     truth = guess.measured()
     assert sum(truth) == pytest.approx(1, abs=1e-3)
-    paths = panels.Paths()
+    paths = Paths()
     paths.controls["sources"].value = "rotation_last"
     told = dict(re.findall(r"(\d+)° has ([\d.]+)", paths.text))
     names = [name.removeprefix("turned by ").removesuffix("°") for name in guess.bars]
@@ -121,14 +128,14 @@ def test_the_angles_are_those_of_the_panel_and_add_up_to_one():
 
 
 def test_fresh_networks_are_expected_as_the_race_shows():
-    race = panels.Race()
+    race = Race()
     race.controls["rate"].value = 0.1
     ratio = re.search(r"([\d.]+) times the learned", race.text).group(1)
     assert f"{fresh_question().measured():.1f}" == ratio
 
 
 def test_what_hurts_most_away_from_home_is_what_the_panel_says():
-    away, ratios = panels.Away(), {}
+    away, ratios = Away(), {}
     for word, place in (("scale", 10), ("dimension", 20), ("horizon", 1000)):
         away.controls["place"].value = (word, place)
         ratios[word] = float(re.search(r"is ([\d.]+) times as", away.text).group(1))
@@ -150,7 +157,7 @@ def test_a_ball_may_be_pushed_harder():
 
 
 def test_the_map_says_which_change_is_worse():
-    the_map = panels.Map()
+    the_map = Map()
     header, rows = the_map.table
     cell = {(row[0], name): float(value) for row in rows
             for name, value in zip(header[1:], row[1:], strict=True)}  # fmt: skip
@@ -160,7 +167,7 @@ def test_the_map_says_which_change_is_worse():
 
 
 def test_conv_small_stands_where_the_scorecard_says():
-    card = panels.TrustCard()
+    card = TrustCard()
     card.controls["optimizer"].value = "conv_small"
     card.controls["task"].value = "small convnet"
     kind = re.search(r"(green|red|undecided)\.", card.text).group(1)
@@ -174,13 +181,13 @@ def test_an_untrained_lstm_is_measured_as_it_begins():
     rivals = watched_rivals("quadratic")
     best = min(rivals[name][1:].mean() for name in SIX)
     ratio = watch(untrained, "quadratic")[1:].mean() / best
-    truth = questions.untrained_question().measured()
+    truth = minute.untrained_question().measured()
     assert truth == pytest.approx(float(ratio)) and truth > 5
-    assert 0.5 < questions.warm_question().measured() < 2
+    assert 0.5 < warm_start.warm_question().measured() < 2
 
 
 def test_the_painting_is_where_adam_ends():
-    lines = panels.ArtRace()
+    lines = ArtRace()
     lines.controls["rival"].value = "Adam"
     learned = np.asarray(lines.lines["learned"].get_ydata())
     step = questions.finished_question().measured()
@@ -207,8 +214,8 @@ def made(source):
     """(name, arguments) of each panel that a code cell makes."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
-            name = ast.unparse(node.func).removeprefix("panels.")
-            if name in {kind.__name__ for kind in panels.ALL}:
+            name = ast.unparse(node.func).removeprefix("lesson.")
+            if name in {kind.__name__ for kind in ALL}:
                 yield name, [ast.unparse(argument) for argument in node.args]
 
 
@@ -219,7 +226,7 @@ def test_every_panel_asks_before_it_opens(path):
     found = [panel for source in sources for panel in made(source)]
     assert found
     for name, arguments in found:
-        assert arguments and arguments[0].startswith("panels."), name
-        guess = eval(arguments[0], {"panels": panels})
+        assert arguments and arguments[0].startswith("lesson."), name
+        guess = eval(arguments[0], {"lesson": ROOMS[path.stem[:2]]})
         assert isinstance(guess, Guess) and guess.because, name
         assert not guess.options or guess.measured() in guess.options

@@ -13,13 +13,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from l2o_kit import panels
+from l2o_kit.teaching.run_panel import RunPanel
+from tests.rooms import PANELS
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 TEXT = (FOLDER / "README.md").read_text()
 GUIDE, HUB = TEXT.split("## A class on JupyterHub\n")
-PANELS = {kind.__name__: kind for kind in panels.ALL}
 PLANS = {
     "One session: 90 minutes": 90,
     "Session 1: what an optimizer is": 90,
@@ -47,7 +47,7 @@ def shown(path: Path) -> set[str]:
     """The panels that a notebook shows."""
     cells = nbformat.read(path, as_version=4).cells
     code = "\n".join(c.source for c in cells if c.cell_type == "code")
-    return {name for name in re.findall(r"panels\.(\w+)\(", code) if name in PANELS}
+    return {name for name in re.findall(r"lesson\.(\w+)\(", code) if name in PANELS}
 
 
 def section(heading: str) -> str:
@@ -201,7 +201,7 @@ def test_a_setting_that_surprises_shows_what_the_guide_says(panel, settings, say
     shown_here = begin(panel.strip("`"))
     set_up(shown_here, settings)
     quotes = re.findall(r'"([^"]+)"', says)
-    if isinstance(shown_here, panels.RunPanel):
+    if isinstance(shown_here, RunPanel):
         assert says.startswith("Run") and not quotes
     else:
         assert quotes and says == ", ".join(f'"{quote}"' for quote in quotes)

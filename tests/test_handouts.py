@@ -14,10 +14,9 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from l2o_kit import panels
 from l2o_kit.classroom import handouts
 from l2o_kit.classroom.cells import HandoutError, mathml
-from l2o_kit.panels import ALL
+from tests.rooms import ALL, ROOMS
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -180,7 +179,7 @@ def test_every_panel_has_its_film_strip(soups, path):
         )
     ]
     made = sum(
-        len(re.findall(r"^\w+ = panels\.[A-Z]\w*\(", cell.source, re.M))
+        len(re.findall(r"^\w+ = lesson\.[A-Z]\w*\(", cell.source, re.M))
         for cell in cells
         if cell.cell_type == "code"
     )
@@ -200,13 +199,12 @@ def test_every_question_stands_above_its_film_strip(soups, path):
     """On paper nobody can answer first: the truth is folded."""
     cells = nbformat.read(path, as_version=4).cells
     source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    asked = re.findall(r"panels\.(\w+)\.(\w*question|QUESTION)\b", source)
+    asked = re.findall(r"lesson\.(\w*question)\b", source)
     main = soups[path.stem + ".html"].main
     told = [p for p in main.find_all("p") if "Predict first." in p.get_text()]
     assert len(told) == len(asked) > 0
-    for (module, name), p in zip(asked, told, strict=True):
-        made = getattr(getattr(panels, module), name)
-        guess = made() if callable(made) else made
+    for name, p in zip(asked, told, strict=True):
+        guess = getattr(ROOMS[path.stem[:2]], name)()
         words = BeautifulSoup(guess.question, "html.parser").get_text()
         assert p.get_text() == f"Predict first. {words}"
         fold = p.find_next("details")
@@ -326,13 +324,13 @@ def test_a_film_strip_is_cut_at_its_pictures(tmp_path):
     grey = np.repeat([0, 90, 200], 5)[:, None] * np.ones((1, 8))
     alt = "Title: what?: still pictures for a 1\na 2; b\na &lt;3"
     strip = f'<img alt="{alt}" src="{png(rows=grey)}">'
-    page, slides = both(tmp_path, shows("p = panels.P()\np", html=strip))
+    page, slides = both(tmp_path, shows("p = lesson.P()\np", html=strip))
     assert (pixels(page.select_one("figure.strip img")) == grey).all()
     frames = slides.select("figure.strip img")
     assert [f["alt"][-5:] for f in frames] == ["r a 1", " a 2; b"[-5:], " a <3"]
     assert [set(pixels(f).ravel()) for f in frames] == [{0}, {90}, {200}]
     assert len({f.find_parent("section")["id"] for f in frames}) == 3
-    assert "panels.P" in page.get_text() and "panels.P" not in slides.get_text()
+    assert "lesson.P" in page.get_text() and "lesson.P" not in slides.get_text()
 
 
 def test_pictures_of_the_text_are_embedded(tmp_path):

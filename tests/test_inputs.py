@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from l2o_kit import data
-from l2o_kit.optimizees import Network, mlp
+from l2o_kit.network import Network, mlp
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(20, 4, generator=GENERATOR)

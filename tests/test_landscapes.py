@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_kit.baselines import RULES
-from l2o_kit.landscapes import (
+from l2o_kit.baselines import HAND_MADE, RULES
+from l2o_kit.lessons.l01_descent.valleys import (
     Valleys,
     best_heavy_ball,
     best_plain,
@@ -16,7 +16,6 @@ from l2o_kit.landscapes import (
     diverges,
     measured_divergence_rate,
 )
-from l2o_kit.rules import HAND_MADE
 
 
 @pytest.mark.parametrize("rule", HAND_MADE)

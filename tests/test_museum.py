@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from l2o_kit import museum
-from l2o_kit.museum import CURES, EXHIBITS, Change, judge, outcome, train
-from l2o_kit.variations import RandomScaling
+from l2o_kit.lessons.l05_generalization import museum
+from l2o_kit.lessons.l05_generalization.museum import (
+    CURES,
+    EXHIBITS,
+    Change,
+    judge,
+    outcome,
+    train,
+)
+from l2o_kit.optimizees import RandomScaling
 
 
 @pytest.mark.parametrize("name", EXHIBITS)

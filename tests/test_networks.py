@@ -5,10 +5,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from l2o_kit import data, generalization, networks
+from l2o_kit import data, plots
 from l2o_kit.baselines import Baseline, tuned_baselines
 from l2o_kit.evaluate import Curves, optimize
-from l2o_kit.optimizees import Network, NetworkProblem, mlp
+from l2o_kit.lessons.l04_networks import standings
+from l2o_kit.lessons.l05_generalization import places
+from l2o_kit.lessons.l05_generalization import places as generalization
+from l2o_kit.network import Network, NetworkProblem, mlp
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import meta_train
 
@@ -63,16 +66,16 @@ def test_binary_cross_entropy_counts_right_answers():
 def test_the_last_tenth_and_the_first_step_that_reaches_a_loss():
     losses = torch.arange(21.0)[:, None].expand(21, 2)
     curves = Curves(losses, torch.zeros(2, 1), torch.zeros(2, dtype=torch.bool))
-    assert networks.last_tenth(curves).tolist() == [19.5, 19.5]
-    falling = np.linspace(5, 0, networks.POINTS)
-    assert networks.first_reached(falling, 2.5, 100) == 50
-    assert networks.first_reached(falling, -1.0, 100) == float("inf")
+    assert curves.last_tenth().tolist() == [19.5, 19.5]
+    falling = np.linspace(5, 0, plots.POINTS)
+    assert standings.first_reached(falling, 2.5, 100) == 50
+    assert standings.first_reached(falling, -1.0, 100) == float("inf")
 
 
 def test_places_are_the_digits_network_in_other_forms():
     place = (10, 2, "relu", 16, 4.0)
-    assert place in generalization.PLACES and len(generalization.PLACES) == 144
-    network = generalization.network(*place)
+    assert place in places.PLACES and len(places.PLACES) == 144
+    network = places.network(*place)
     assert network.coords == 64 * 10 + 10 + 10 * 10 + 10 + 10 * 10 + 10
     assert network.batch_size == 16
     theta = 0.1 * torch.randn(network.coords, generator=data.stream(0, "theta"))
@@ -83,27 +86,25 @@ def test_places_are_the_digits_network_in_other_forms():
 
 def test_bins_are_means_and_survive_what_explodes():
     losses = torch.arange(21.0)[:, None].repeat(1, 2)
-    np.testing.assert_allclose(generalization.binned(losses), [0, 5.5, 15.5])
+    np.testing.assert_allclose(places.binned(losses), [0, 5.5, 15.5])
     losses[15] = torch.nan
-    assert generalization.binned(losses)[2] == 1e4
+    assert places.binned(losses)[2] == 1e4
 
 
 def test_adam_at_a_place_has_a_rate_that_its_neighbours_do_not_beat(monkeypatch):
     monkeypatch.setattr(generalization, "HORIZONS", (20, 40))
     monkeypatch.setattr(generalization, "NETWORKS", 2)
     place = (10, 1, "sigmoid", 16, 1.0)
-    row = generalization.adam_row(place)
+    row = places.adam_row(place)
     assert row["curves"].shape == (2, 5) and row["rates"].shape == (2,)
 
     def last(lr):
-        curves = optimize(Baseline("Adam", lr), generalization.network(*place),
+        curves = optimize(Baseline("Adam", lr), places.network(*place),
                           steps=40, batch=2, purpose="tuning")  # fmt: skip
         return float(curves.mean_loss(31).mean())
 
     best = float(row["rates"][1])
     assert last(best) <= 1.001 * min(last(best * 10**0.25), last(best / 10**0.25))
-    again = optimize(Baseline("Adam", best), generalization.network(*place),
+    again = optimize(Baseline("Adam", best), places.network(*place),
                      steps=40, batch=2).losses  # fmt: skip
-    np.testing.assert_allclose(
-        row["curves"][1], generalization.binned(again), rtol=1e-5
-    )
+    np.testing.assert_allclose(row["curves"][1], places.binned(again), rtol=1e-5)

@@ -10,6 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+CHECK = r"= lesson\.check\.\w+\("
 LEDGER = (FOLDER.parent / "CLAIMS.md").read_text()
 CONFIG = configparser.RawConfigParser()
 CONFIG.read(Path(__file__).parent / "nbval_sanitize.cfg")
@@ -53,21 +54,21 @@ def test_a_checked_cell_says_what_was_found_and_has_an_output(cells):
     assert any("verdicts(" in cell.source for cell in checked(cells))
     for cell in checked(cells):
         assert cell.outputs and "clear_output" not in cell.source
-        assert re.search(r"verdicts\(|= check\.\w+\(", cell.source)
+        assert re.search(rf"verdicts\(|{CHECK}", cell.source)
         digits = re.sub(r"\b0?\.\d+|\b\d+\b", "", cell.outputs[0].text)
         assert digits  # words remain
 
 
 def test_every_solution_is_right_and_compared(cells):
     """nbval runs the solution anew and compares what its check says."""
-    checks = [cell for cell in code(cells) if re.search(r"= check\.\w+\(", cell.source)]
+    checks = [cell for cell in code(cells) if re.search(CHECK, cell.source)]
     assert checks
     for cell in checks:
         assert cell in checked(cells), cell.source
         assert cell.outputs[0].text.startswith("Right: "), cell.source
 
 
-PANEL = r"(\w+) = panels\.([A-Z]\w+)\(panels\.(\w+)\.(\w+)"
+PANEL = r"(\w+) = lesson\.([A-Z]\w+)\(lesson\.(\w+)"
 
 
 def test_the_self_check_rehearses_every_kind_of_panel(cells):
@@ -84,8 +85,8 @@ def test_each_question_is_asked_by_one_panel():
     found = {}
     for path in NOTEBOOKS:
         text = "\n".join(c.source for c in code(nbformat.read(path, 4).cells))
-        for _, kind, module, question in re.findall(PANEL, text):
-            found.setdefault((module, question), set()).add(kind)
+        for _, kind, question in re.findall(PANEL, text):
+            found.setdefault((path, question), set()).add(kind)
     assert found and all(len(kinds) == 1 for kinds in found.values()), found
 
 

@@ -14,7 +14,9 @@ import nbformat
 import numpy as np
 import pytest
 
-from l2o_kit import load, photographs, styles
+from l2o_kit import photodigits
+from l2o_kit.checkpoint import load
+from l2o_kit.lessons.l09_art import photographs, styles
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
@@ -73,7 +75,7 @@ RIVALS = ("SGD", "Momentum", "NAG", "RMSprop", "Adagrad", "Adam", "Adam + cosine
 
 def test_the_order_turns_over_askew():
     best = []
-    for mark in ("aligned = landscapes", "askew = landscapes"):
+    for mark in ("aligned = lesson.valleys", "askew = lesson.valleys"):
         names, _ = run("01", mark)
         same_rules(names["_"], cell_with("01", mark), *RIVALS)
         found = means(names["_"])
@@ -108,7 +110,7 @@ def test_the_source_without_noise_has_the_largest_weight():
 
 def test_the_flower_is_the_content_and_the_dots_are_the_style():
     names, _ = run("09", 'styles.style("dots")')
-    flower = photographs.square(photographs.shipped()["flower"], 96)
+    flower = photographs.square(photodigits.shipped()["flower"], 96)
     shown = {ax.get_title(): ax.images[0].get_array() for ax in names["_"].figure.axes}
     assert list(shown) == ["content", "style", "painted"]
     for name, picture in (("content", flower), ("style", styles.style("dots"))):
@@ -121,7 +123,7 @@ def test_a_students_own_optimizer_meets_tuned_rivals_and_leaves_no_file(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("L2O_LIVE_SECONDS", "1")
     mark = "rivals = l2o.tuned_baselines(problem"
-    names, _ = run("10", "def my_training", "check.training_loop",
+    names, _ = run("10", "def my_training", "lesson.check.training_loop",
                         "def tumour_model", "path = l2o.save", mark)  # fmt: skip
     same_rules(names["_"], cell_with("10", mark), "digits_robust", "Adam",
                "Adam + cosine")  # fmt: skip

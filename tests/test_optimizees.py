@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from l2o_kit import data
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Quadratic
 
 
 def draw(seed=0):

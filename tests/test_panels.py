@@ -13,26 +13,27 @@ from PIL import Image
 
 from l2o_kit.baselines import RULES
 from l2o_kit.evaluate import optimize
-from l2o_kit.panels import (
-    ALL,
-    ArtRace,
-    CostMeter,
+from l2o_kit.lessons.l00_start.race import (
+    RACE_RATES,
     FreshRace,
-    Guess,
-    Laboratory,
-    Landscape,
-    Panel,
-    Paths,
     Race,
-    RunPanel,
-    Unrolled,
+    noisy_digits,
+    race_rival,
 )
-from l2o_kit.panels.slow import Job, Stopped
-from l2o_kit.panels.strips import film_strip
-from l2o_kit.panels.sweep import caption, ends
-from l2o_kit.panels.unrolled import STEPS, WEIGHTS
+from l2o_kit.lessons.l01_descent.landscape import Landscape
+from l2o_kit.lessons.l02_meta_gradient.laboratory import Laboratory
+from l2o_kit.lessons.l02_meta_gradient.unrolled import STEPS, WEIGHTS, Unrolled
+from l2o_kit.lessons.l07_softmax.paths import Paths
+from l2o_kit.lessons.l09_art.standings import ArtRace
+from l2o_kit.lessons.l10_take_home.costs_panel import CostMeter
+from l2o_kit.lessons.stored import read
 from l2o_kit.plots import new_figure
-from l2o_kit.store import RACE_RATES, noisy_digits, race_rival, stored
+from l2o_kit.teaching.guess import Guess
+from l2o_kit.teaching.panel import Panel
+from l2o_kit.teaching.run_panel import Job, RunPanel, Stopped
+from l2o_kit.teaching.strips import film_strip
+from l2o_kit.teaching.sweep import caption, ends
+from tests.rooms import ALL
 
 
 class Line(Panel):
@@ -332,7 +333,7 @@ def test_race_plots_what_an_independent_run_gives():
 
 def test_race_names_the_best_rate_of_the_grid():
     panel = Race()
-    losses = stored("race_rivals")["losses"].astype(float)
+    losses = read("race_rivals")["losses"].astype(float)
     best = RACE_RATES[losses[list(RULES).index("Adam"), :, 0, 0, 1:].mean(1).argmin()]
     assert f"its best rate on this grid, {best:.2g}," in panel.text
     assert panel.best.get_xdata()[0] == best

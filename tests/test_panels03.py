@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_kit import elsewhere, panels
+from l2o_kit import baselines
+from l2o_kit.baselines import rivals
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize
+from l2o_kit.lessons.l03_lstm import away, minute
+from l2o_kit.lessons.l03_lstm.away_panel import ANEW, Away
+from l2o_kit.lessons.l03_lstm.gates import Gates
+from l2o_kit.lessons.l03_lstm.minute import MetaTraining
+from l2o_kit.lessons.l03_lstm.opened import Opened, growth_question
+from l2o_kit.lessons.l03_lstm.preprocessing import OPTIONS, Preprocessing, raw_question
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.panels import Away, Gates, MetaTraining, Opened, Preprocessing, minute
-from l2o_kit.panels.away import ANEW
-from l2o_kit.panels.opened import growth_question
-from l2o_kit.panels.preprocessing import OPTIONS, raw_question
-from l2o_kit.store import rivals
+from l2o_kit.teaching import live_training
 
 
 def set_to(panel, **values):
@@ -159,10 +162,10 @@ def test_rivals_tuned_anew_are_no_worse_than_those_from_home():
 
 
 def test_a_rival_that_diverges_is_never_the_best():
-    losses = {name: torch.full((3, 4), 2.0) for name in elsewhere.SIX}
+    losses = {name: torch.full((3, 4), 2.0) for name in baselines.SIX}
     losses["Adam"] = torch.full((3, 4), torch.nan)
     losses["learned"], losses["NAG"] = torch.ones(3, 4), torch.full((3, 4), 1.5)
-    assert elsewhere.ratio_to_best(losses) == pytest.approx((2 / 3,) * 3 + ("NAG",))
+    assert away.ratio_to_best(losses) == pytest.approx((2 / 3,) * 3 + ("NAG",))
 
 
 # Learning, live
@@ -199,7 +202,7 @@ def test_the_first_dot_is_what_the_question_asks(live):
     live.learn()
     times, ratios = live.ratio.get_data()
     assert times[0] == 0 and times[1] > 0
-    question = panels.questions.untrained_question()
+    question = minute.untrained_question()
     assert ratios[0] == pytest.approx(question.measured(), rel=1e-6)
     assert ratios[1] < 0.95 * ratios[0]
 
@@ -251,17 +254,17 @@ def test_live_seconds_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("L2O_LIVE_SECONDS", "7")
     assert MetaTraining().budget == {"seconds": 7.0}
     monkeypatch.delenv("L2O_LIVE_SECONDS")
-    assert minute.live_seconds() == 60.0
+    assert live_training.live_seconds() == 60.0
     for empty in ("", " "):
         monkeypatch.setenv("L2O_LIVE_SECONDS", empty)
-        assert minute.live_seconds() == 60.0
+        assert live_training.live_seconds() == 60.0
 
 
 @pytest.mark.parametrize("value", ["abc", "-5", "0", "nan", "inf", "1 minute"])
 def test_live_seconds_that_are_none_are_refused_in_words(value, monkeypatch):
     monkeypatch.setenv("L2O_LIVE_SECONDS", value)
     with pytest.raises(ValueError, match=f"L2O_LIVE_SECONDS='{value}': .*Set it to"):
-        minute.live_seconds()
+        live_training.live_seconds()
 
 
 def test_the_note_that_sends_a_click_to_the_busy_shell_is_dropped():
@@ -272,8 +275,8 @@ def test_the_note_that_sends_a_click_to_the_busy_shell_is_dropped():
     class Button:
         comm = Comm()
 
-    minute.answer_in_subshell(Button)
+    live_training.answer_in_subshell(Button)
     assert not hasattr(Button.comm, "_reply_subshell_id")
-    minute.answer_in_subshell(Button)  # a kernel that keeps no note
+    live_training.answer_in_subshell(Button)  # a kernel that keeps no note
     Button.comm = None
-    minute.answer_in_subshell(Button())
+    live_training.answer_in_subshell(Button())

@@ -5,17 +5,29 @@ import pytest
 import torch
 from sklearn.metrics import r2_score
 
-from l2o_kit.baselines import SIX
+from l2o_kit import plots, trainer
+from l2o_kit.baselines import SIX, rivals
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize, paired_ratio
-from l2o_kit.networks import HORIZONS, NAMES, PLACES, POINTS, last_tenth, rules
-from l2o_kit.panels import BreakEven, Networks, WarmStart, minute, networks
-from l2o_kit.panels.breakeven import break_even, costs, pays_question, totals
-from l2o_kit.panels.networks import overfit_question, score
-from l2o_kit.panels.questions import warm_question
+from l2o_kit.lessons.l04_networks.break_even import (
+    BreakEven,
+    break_even,
+    costs,
+    pays_question,
+    totals,
+)
+from l2o_kit.lessons.l04_networks.standings import HORIZONS, NAMES, PLACES, rules
+from l2o_kit.lessons.l04_networks.standings_panel import (
+    Networks,
+    overfit_question,
+    score,
+)
+from l2o_kit.lessons.l04_networks.warm_start import WarmStart, warm_question
+from l2o_kit.lessons.stored import read
+from l2o_kit.plots import POINTS
 from l2o_kit.problems import PROBLEMS
 from l2o_kit.recipes import RECIPES
-from l2o_kit.store import rivals, stored
+from l2o_kit.teaching import live_training as minute
 
 
 def set_to(panel, **values):
@@ -27,14 +39,14 @@ def set_to(panel, **values):
 def test_a_random_rule_of_a_random_place_is_as_stored(draw):
     """Run anew: its curve, its end, its held-out loss, and the ratio to it."""
     place, steps, name = draw(PLACES, HORIZONS[:2], NAMES[1:])
-    rows = stored("networks")
+    rows = read("networks")
     where = list(PLACES).index(place), HORIZONS.index(steps)
     each = rules(place, rivals(PLACES[place], "last", steps))
     optimizee = PROBLEMS[PLACES[place]]()
     learned, other = (optimize(each[n], optimizee, steps=steps, batch=16, seed=1)
                       for n in ("learned", name))  # fmt: skip
     k, what = NAMES.index(name), f"{name}, {place}, {steps} steps"
-    ours, theirs = last_tenth(learned), last_tenth(other)
+    ours, theirs = learned.last_tenth(), other.last_tenth()
     assert float(theirs.mean()) == pytest.approx(rows["last"][*where, k, 0], rel=0.05)
     assert paired_ratio(ours, theirs)[0] == pytest.approx(
         rows["ratio"][*where, k, 0], rel=0.1
@@ -50,7 +62,7 @@ def test_a_random_rule_of_a_random_place_is_as_stored(draw):
 
 def test_dots_lie_between_the_best_and_the_worst():
     panel = set_to(Networks(), place="diabetes", measure="held-out loss", steps=500)
-    ends = stored("networks")["held_out"][2, 2, :, 0]
+    ends = read("networks")["held_out"][2, 2, :, 0]
     dots = np.array([dot.get_xdata()[0] for dot in panel.dots])
     spans = np.array([span.get_xdata() for span in panel.spans])
     assert spans.min() == 0 and spans.max() == pytest.approx(1)
@@ -64,7 +76,7 @@ def test_dots_lie_between_the_best_and_the_worst():
 def test_against_time_each_curve_ends_where_its_run_does():
     panel = set_to(Networks(), place="digits, 28x28", axis="time", steps=100)
     ends = np.array([line.get_xdata()[-1] for line in panel.lines])
-    seconds = stored("networks")["seconds"][1]
+    seconds = read("networks")["seconds"][1]
     np.testing.assert_allclose(ends, 100 * seconds / seconds.max())
 
 
@@ -79,7 +91,7 @@ def test_the_score_of_a_regression_is_sklearns_r2():
 
 
 def test_overfitting_is_what_the_stored_losses_say():
-    rows = stored("networks")
+    rows = read("networks")
     train, held_out = (rows[n][2, 2, :, 0] for n in ("last", "held_out"))
     other = NAMES[train.argmin()] != NAMES[held_out.argmin()]
     assert overfit_question().measured().startswith("No" if other else "Yes")
@@ -106,7 +118,7 @@ def test_break_even_is_where_the_sums_cross(tuning, gradient):
 
 
 def test_costs_are_those_of_the_recipe_and_the_stored_times():
-    c, rows = costs("digits, 28x28"), stored("networks")
+    c, rows = costs("digits, 28x28"), read("networks")
     stages = RECIPES["digits"].stages + RECIPES["mnist_mlp"].stages
     assert c["gradients"] == sum(s["meta_steps"] * s["unroll"] * s["batch"]
                                  for s in stages)  # fmt: skip
@@ -149,7 +161,7 @@ def test_a_warm_start_trains_a_copy_of_what_is_shipped(monkeypatch):
         seen.update(settings, phi=optimizer.lstm.w_out.detach().clone())
         return train(optimizer, optimizee, **settings)
 
-    train = minute.meta_train
+    train = trainer.meta_train
     monkeypatch.setattr(minute, "meta_train", spy)
     panel = WarmStart()
     panel.budget = {"meta_steps": 3}
@@ -170,4 +182,4 @@ def test_a_warm_start_trains_a_copy_of_what_is_shipped(monkeypatch):
 
 
 def test_every_network_has_a_name_and_a_look():
-    assert len({str(networks.look_of(name, 0)) for name in NAMES}) == len(NAMES)
+    assert len({str(plots.look_of(name, 0)) for name in NAMES}) == len(NAMES)

@@ -3,12 +3,22 @@
 import numpy as np
 import pytest
 
-from l2o_kit import experiments, horizons
 from l2o_kit.baselines import SIX, Baseline
 from l2o_kit.checkpoint import load
-from l2o_kit.claims05 import adam
 from l2o_kit.evaluate import optimize, paired_ratio
-from l2o_kit.generalization import (
+from l2o_kit.lessons.l05_generalization import choices, horizon
+from l2o_kit.lessons.l05_generalization.choices_panel import Choices, discount_question
+from l2o_kit.lessons.l05_generalization.claims import adam
+from l2o_kit.lessons.l05_generalization.horizon_panel import Horizon, horizon_question
+from l2o_kit.lessons.l05_generalization.museum import (
+    EXHIBITS,
+    Change,
+    judge,
+    outcome,
+    train,
+)
+from l2o_kit.lessons.l05_generalization.museum_panel import Museum, cheap_question
+from l2o_kit.lessons.l05_generalization.places import (
     HOME,
     HORIZONS,
     MAP_LAYERS,
@@ -17,14 +27,13 @@ from l2o_kit.generalization import (
     PLACES,
     network,
 )
-from l2o_kit.museum import EXHIBITS, Change, judge, outcome, train
-from l2o_kit.networks import last_tenth
-from l2o_kit.panels import Choices, Generalize, Horizon, Map, Museum
-from l2o_kit.panels.choices import discount_question
-from l2o_kit.panels.failures import cheap_question
-from l2o_kit.panels.generalize import CENTRES, breaks_question
-from l2o_kit.panels.horizon import horizon_question
-from l2o_kit.store import stored
+from l2o_kit.lessons.l05_generalization.places_panel import (
+    CENTRES,
+    Generalize,
+    Map,
+    breaks_question,
+)
+from l2o_kit.lessons.stored import read
 
 
 def set_to(panel, **values):
@@ -69,7 +78,7 @@ def test_the_horizon_cuts_the_curves_and_crosses_show_where_one_is():
 
 def test_what_breaks_most_is_the_largest_ratio_of_last_losses():
     """From the curves, not from the panel's code."""
-    plain, tuned = (stored(f"places_{n}")["curves"] for n in ("plain", "adam"))
+    plain, tuned = (read(f"places_{n}")["curves"] for n in ("plain", "adam"))
 
     def ratio(place, steps):
         k, bins = PLACES.index(place), steps // 10
@@ -89,12 +98,12 @@ def test_what_breaks_most_is_the_largest_ratio_of_last_losses():
 def test_a_random_point_of_the_map(draw):
     """One of the smaller networks, against the stored best rival at its stored rate."""
     i, j, k = draw(range(2), range(3), range(2))
-    rows = stored("map")
+    rows = read("map")
     name = SIX[rows["best"][i, j]]
     rival = Baseline(name, float(rows["rates"][i, j, rows["best"][i, j]]))
     rule = load(("digits", "digits_robust")[k])
     optimizee = network(MAP_UNITS[j], MAP_LAYERS[i])
-    ours, theirs = (last_tenth(optimize(r, optimizee, batch=16, seed=1))
+    ours, theirs = (optimize(r, optimizee, batch=16, seed=1).last_tenth()
                     for r in (rule, rival))  # fmt: skip
     ratio = paired_ratio(ours, theirs)[0]
     where = f"{MAP_LAYERS[i]} layers of {MAP_UNITS[j]}, rule {k}"
@@ -106,12 +115,12 @@ def test_a_random_point_of_the_map(draw):
 
 def test_far_beyond_the_horizon_begins_as_a_run_does():
     """The first hundred of ten thousand steps, run anew."""
-    lr = float(stored("horizons")["lr"])
+    lr = float(read("horizons")["lr"])
     rules = {"plain": load("digits"), "robust": load("digits_robust"),
              "Adam": Baseline("Adam", lr)}  # fmt: skip
     panel = set_to(Horizon(), steps=100)
     for name, rule in rules.items():
-        curves = optimize(rule, network(), batch=horizons.JUDGED_ON, seed=1)
+        curves = optimize(rule, network(), batch=horizon.JUDGED_ON, seed=1)
         losses = curves.losses.double().numpy()
         marks = panel.lines[name].get_xdata()
         assert marks[-1] == 100
@@ -133,25 +142,25 @@ def test_the_sentence_and_the_table_name_the_same_losses(steps):
 
 
 def test_marks_and_parts_are_means_over_steps():
-    losses = np.arange(horizons.LONGEST + 1.0)[:, None].repeat(3, 1)
-    thinned = horizons.thinned(losses)
-    assert thinned.shape == (3, len(horizons.MARKS))
+    losses = np.arange(horizon.LONGEST + 1.0)[:, None].repeat(3, 1)
+    thinned = horizon.thinned(losses)
+    assert thinned.shape == (3, len(horizon.MARKS))
     assert thinned[0, 0] == 1 and thinned[0, 1] == 2  # marks 1, 2, ...
-    total = (thinned[0] * np.diff([0, *horizons.MARKS])).sum()
+    total = (thinned[0] * np.diff([0, *horizon.MARKS])).sum()
     assert total == pytest.approx(losses[1:, 0].sum())
-    assert horizons.parts(losses)[2].tolist() == [1900.5] * 3
+    assert horizon.parts(losses)[2].tolist() == [1900.5] * 3
 
 
 def test_stored_ends_agree_with_the_stored_curves():
-    rows = stored("horizons")
-    last = rows["curves"][:, 0, horizons.MARKS > 9000]
-    gaps = np.diff(horizons.MARKS)[-last.shape[1] :]
+    rows = read("horizons")
+    last = rows["curves"][:, 0, horizon.MARKS > 9000]
+    gaps = np.diff(horizon.MARKS)[-last.shape[1] :]
     mean = (last * gaps).sum(1) / gaps.sum()
     np.testing.assert_allclose(rows["ends"][:, 3].mean(1), mean, rtol=0.3)
 
 
 def test_the_question_about_the_horizon_is_answered_by_the_ends():
-    rows = stored("horizons")["ends"].mean(2)
+    rows = read("horizons")["ends"].mean(2)
     plain, tuned = rows[0, 2], rows[2, 2]
     answer = horizon_question().measured()
     assert ("ahead" in answer) == (plain < tuned)
@@ -189,7 +198,7 @@ def outcome_over_stored(name, k, seed):
     exhibit, row = EXHIBITS[name], list(EXHIBITS).index(name)
     optimizer, _ = train(exhibit, (exhibit.cure, Change())[k], seed)
     new = outcome(judge(exhibit, optimizer))
-    return float(np.log(new / stored("museum")["outcome"][row, k, seed]))
+    return float(np.log(new / read("museum")["outcome"][row, k, seed]))
 
 
 def test_a_random_entry_of_the_ablation_table(draw):
@@ -206,7 +215,7 @@ def test_a_chaotic_entry_of_the_ablation_table(draw):
 
 
 def test_every_switch_beats_its_exhibit_in_the_table():
-    table = np.median(stored("museum")["outcome"], axis=2)
+    table = np.median(read("museum")["outcome"], axis=2)
     assert (table[:, 0] < 0.5 * table[:, 1]).all()
     row = list(EXHIBITS).index("another scale")
     # columns: own switch, none, random scaling, curriculum, imitation, normalized, clip
@@ -215,21 +224,21 @@ def test_every_switch_beats_its_exhibit_in_the_table():
 
 
 CALM = ("0.9", "1.0", "0.001", "0.0001", "0.01, 0.001, 0.0001")
-CHOICES = [k for k, (kind, _) in enumerate(experiments.SETTINGS) if kind != "horizon"]
+CHOICES = [k for k, (kind, _) in enumerate(choices.SETTINGS) if kind != "horizon"]
 
 
 def log_ratio(k, seed):
     """Of a choice, trained and judged again, over what is stored: mean of the marks."""
-    new = experiments.outcome(*experiments.SETTINGS[k], seed)
-    ratio = float(np.log(new / stored("experiments")["outcome"][k, seed]).mean())
-    print(experiments.SETTINGS[k], seed, ratio)
+    new = choices.outcome(*choices.SETTINGS[k], seed)
+    ratio = float(np.log(new / read("experiments")["outcome"][k, seed]).mean())
+    print(choices.SETTINGS[k], seed, ratio)
     return ratio
 
 
 def test_a_random_choice_is_found_again(draw):
     """Of the short horizons, which take less time, and of those that are calm."""
-    calm = [k for k in CHOICES if experiments.SETTINGS[k][1] in CALM]
-    assert abs(log_ratio(*draw(calm, range(experiments.SEEDS)))) < 0.2
+    calm = [k for k in CHOICES if choices.SETTINGS[k][1] in CALM]
+    assert abs(log_ratio(*draw(calm, range(choices.SEEDS)))) < 0.2
 
 
 def test_a_random_chaotic_choice_is_found_again(draw):
@@ -237,22 +246,20 @@ def test_a_random_chaotic_choice_is_found_again(draw):
 
     On another kind of processor the losses were eight times as large or as small.
     """
-    chaotic = [k for k in CHOICES if experiments.SETTINGS[k][1] not in (*CALM, "2.0")]
-    assert abs(log_ratio(*draw(chaotic, range(experiments.SEEDS)))) < 3
+    chaotic = [k for k in CHOICES if choices.SETTINGS[k][1] not in (*CALM, "2.0")]
+    assert abs(log_ratio(*draw(chaotic, range(choices.SEEDS)))) < 3
 
 
 def test_a_discount_of_two_diverges_again():
-    k = experiments.SETTINGS.index(("discount", "2.0"))
-    assert np.isinf(experiments.outcome("discount", "2.0", 0)).all()
-    assert np.isinf(stored("experiments")["outcome"][k]).all()
+    k = choices.SETTINGS.index(("discount", "2.0"))
+    assert np.isinf(choices.outcome("discount", "2.0", 0)).all()
+    assert np.isinf(read("experiments")["outcome"][k]).all()
 
 
 def test_choices_show_a_dot_for_each_seed_and_their_median():
     panel = set_to(Choices(), choice="rate of phi", steps=500)
-    rows = [
-        k for k, (kind, _) in enumerate(experiments.SETTINGS) if kind == "rate of phi"
-    ]
-    shares = stored("experiments")["outcome"][rows, :, 1].clip(1e-5 / 9, 90)
+    rows = [k for k, (kind, _) in enumerate(choices.SETTINGS) if kind == "rate of phi"]
+    shares = read("experiments")["outcome"][rows, :, 1].clip(1e-5 / 9, 90)
     for k, seeds in enumerate(shares):
         np.testing.assert_allclose(panel.dots[k].get_xdata(), seeds)
         assert panel.bars[k].get_xdata()[0] == pytest.approx(np.median(seeds))

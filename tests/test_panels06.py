@@ -7,39 +7,44 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from l2o_kit import cooperation, interpretability, teamwork
+from l2o_kit import problems, trust
 from l2o_kit.baselines import Baseline
 from l2o_kit.checkpoint import load
 from l2o_kit.concurrent import Concurrent
-from l2o_kit.cooperation import KINDS, settings
 from l2o_kit.evaluate import optimize
-from l2o_kit.interpretability import CASES, PATHS, STRENGTHS, moments
-from l2o_kit.optimizees import Quadratic
-from l2o_kit.panels import (
-    BrokenLaw,
-    LiveTrust,
-    LiveTurned,
+from l2o_kit.lessons.l06_concurrent import cooperation, teamwork
+from l2o_kit.lessons.l06_concurrent.cooperation import settings
+from l2o_kit.lessons.l06_concurrent.gains import RULES
+from l2o_kit.lessons.l06_concurrent.spoilt import (
+    DIGITS,
     Noisy,
-    Paths,
     Poisoned,
     Rotated,
-    Subsets,
-    Together,
-)
-from l2o_kit.panels.broken import copies_question
-from l2o_kit.panels.gains import RULES
-from l2o_kit.panels.paths import seeds_question
-from l2o_kit.panels.spoilt import (
-    DIGITS,
     noise_question,
     poison_question,
     turned_question,
 )
-from l2o_kit.panels.subsets import counts, subsets_question
-from l2o_kit.panels.together import combine_question
-from l2o_kit.store import stored
-from l2o_kit.trainer import Trainer
-from l2o_kit.trust import trusting, weighing
+from l2o_kit.lessons.l06_concurrent.subsets import Subsets, counts, subsets_question
+from l2o_kit.lessons.l06_concurrent.together import Together, combine_question
+from l2o_kit.lessons.l07_softmax.broken_law import BrokenLaw, copies_question
+from l2o_kit.lessons.l07_softmax.lambdas import (
+    CASES,
+    FACTOR_OF_TWO,
+    PATHS,
+    STRENGTHS,
+    broken,
+    lambda_of_case,
+    lambda_of_noise,
+    moments,
+    random_stds,
+    shuffled,
+)
+from l2o_kit.lessons.l07_softmax.live import LiveTrust, LiveTurned
+from l2o_kit.lessons.l07_softmax.paths import Paths, seeds_question
+from l2o_kit.lessons.stored import read
+from l2o_kit.optimizees import Quadratic
+from l2o_kit.trust import KINDS, trusting, weighing
+from l2o_kit.window import Trainer
 from tests.oracle import same_runs
 
 PANELS = {"noise": Noisy, "rotation": Rotated, "poison": Poisoned}
@@ -57,7 +62,7 @@ def set_to(panel, **values):
 @pytest.mark.parametrize("name", KINDS)
 def test_a_random_setting_of_the_grid(name, draw):
     """Losses with the stored lambda and at the stored rate; lambda itself for noise."""
-    kind, rows = KINDS[name], stored(f"cooperation_{name}")
+    kind, rows = KINDS[name], read(f"cooperation_{name}")
     (k,) = draw(range(len(settings(kind))))
     amounts, concurrent = settings(kind)[k], kind.make(settings(kind)[k])
     rules = {
@@ -70,13 +75,13 @@ def test_a_random_setting_of_the_grid(name, draw):
         found = curves.losses[91:].mean(0).numpy()
         same_runs(found, rows[rule][k], f"{name} {amounts} {rule}")
     if name == "noise":
-        again = cooperation.learned(kind, amounts)[0].lambdas.numpy()
+        again = trust.learned(kind, amounts)[0].lambdas.numpy()
         np.testing.assert_allclose(again, rows["lambdas"][k], atol=0.01)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_random_order_of_the_shipped_optimizer(name, draw):
-    kind, rows = KINDS[name], stored(f"cooperation_{name}")
+    kind, rows = KINDS[name], read(f"cooperation_{name}")
     orders = list(itertools.product(kind.levels, repeat=kind.num_sources))
     (k,) = draw(range(len(orders)))
     curves = optimize(load(f"concurrent_{name}"), kind.make(orders[k]),
@@ -94,7 +99,7 @@ def test_a_random_order_of_the_shipped_optimizer(name, draw):
 def test_a_random_path_begins_anew_as_stored(draw):
     name, seed = draw(PATHS, range(10))
     plan = PATHS[name]
-    kind, rows = KINDS[plan.kind], stored(f"paths_{name}")["lambdas"]
+    kind, rows = KINDS[plan.kind], read(f"paths_{name}")["lambdas"]
     steps, seen = rows.shape[1] - 1, []
 
     def stop_early(optimizer, log):
@@ -102,7 +107,7 @@ def test_a_random_path_begins_anew_as_stored(draw):
         if len(seen) == 4:
             raise KeyboardInterrupt
 
-    cooperation.learned(kind, plan.amounts, plan.target, seed, stop_early,
+    trust.learned(kind, plan.amounts, plan.target, seed, stop_early,
                         meta_steps=steps)  # fmt: skip
     where = f"{name}, seed {seed}"
     np.testing.assert_allclose(seen, rows[seed, 1:5], atol=0.01, err_msg=where)
@@ -110,25 +115,25 @@ def test_a_random_path_begins_anew_as_stored(draw):
 
 def test_a_random_case(draw):
     case, c, seed = draw(CASES, STRENGTHS, range(3))
-    found = interpretability.lambda_of_case(case, c, seed)
-    row = stored("cases")["lambdas"][list(CASES).index(case), STRENGTHS.index(c), seed]
+    found = lambda_of_case(case, c, seed)
+    row = read("cases")["lambdas"][list(CASES).index(case), STRENGTHS.index(c), seed]
     np.testing.assert_allclose(found, row, atol=0.01, err_msg=f"{case}, {c}, {seed}")
 
 
 def test_a_random_vector_of_noise(draw):
     (seed,) = draw(range(20))
-    stds = interpretability.random_stds(seed)
-    found = interpretability.lambda_of_noise(stds, seed)
-    row = stored("drawn")["random"][0, seed]
+    stds = random_stds(seed)
+    found = lambda_of_noise(stds, seed)
+    row = read("drawn")["random"][0, seed]
     np.testing.assert_allclose(found, row, atol=0.01, err_msg=f"{stds}")
-    stds = interpretability.shuffled(seed)
-    assert sorted(stds) == list(interpretability.FACTOR_OF_TWO)
+    stds = shuffled(seed)
+    assert sorted(stds) == list(FACTOR_OF_TWO)
 
 
 def test_a_random_run_in_conflict(monkeypatch, draw):
     """Losses from the stored lambda; and that a short training tells the two apart."""
     k, seed = draw(range(2), range(cooperation.CONFLICT_SEEDS))
-    rows = stored("conflict")
+    rows = read("conflict")
     rule = weighing("digits", rows["lambdas"][k, seed])
     again = cooperation.end(rule, KINDS["rotation"].make(cooperation.CONFLICT), 8,
                             seed=1 + seed)  # fmt: skip
@@ -143,7 +148,7 @@ def test_a_random_row_of_teamwork(choice, draw):
     """Of those that need no training."""
     names = list(teamwork.choices()[choice])
     name, seed = draw(names[:4], (1, 2))
-    row = stored("teamwork")[choice][names.index(name), seed, 0]
+    row = read("teamwork")[choice][names.index(name), seed, 0]
     found, _ = teamwork.outcome(choice, name, seed)
     assert found == pytest.approx(row, rel=0.05), (choice, name, seed)
 
@@ -152,7 +157,7 @@ def test_a_random_place_of_the_subsets(draw):
     place = draw(range(3), range(3), range(4))
     values = [each[k] for each, k in zip(teamwork.GRID.values(), place, strict=True)]
     curves = optimize(load("digits"), teamwork.subsets(*values), batch=8, seed=1)
-    old = stored("subsets")["average"][tuple(place)]
+    old = read("subsets")["average"][tuple(place)]
     same_runs(curves.losses[91:].mean(0).numpy(), old, values)
 
 
@@ -161,7 +166,7 @@ def test_a_random_place_of_the_subsets(draw):
 
 def test_lambda_of_a_setting_goes_with_its_source_whatever_the_order():
     panel = set_to(Noisy(), source_0=3.0, source_1=0.5, source_2=1.0, source_3=0.1)
-    rows = stored("cooperation_noise")["lambdas"]
+    rows = read("cooperation_noise")["lambdas"]
     row = rows[settings(KINDS["noise"]).index((0.1, 0.5, 1.0, 3.0))]
     shown = panel.bars.tops["learned"].get_ydata()
     np.testing.assert_allclose(shown, row[[3, 1, 2, 0]])
@@ -211,7 +216,7 @@ def test_the_subsets_shown_have_their_size():
 
 def test_together_divides_by_the_first_row():
     panel = set_to(Together(), choice="ways to combine")
-    losses = stored("teamwork")["ways to combine"][..., 0]
+    losses = read("teamwork")["ways to combine"][..., 0]
     np.testing.assert_allclose(panel.dots[3].get_xdata(), losses[3] / losses[0])
     assert panel.bars[0].get_xdata()[0] == 1
 
@@ -229,9 +234,7 @@ def test_the_general_law_of_the_panel_is_a_minimum():
 @pytest.mark.parametrize("case", CASES)
 def test_moments_are_those_of_the_errors_that_are_drawn(case):
     """Simulated: the y of the sources less the clean y, or less the target's."""
-    problem = interpretability.broken(case, 2.0).sample(
-        20_000, torch.Generator().manual_seed(0)
-    )
+    problem = broken(case, 2.0).sample(20_000, torch.Generator().manual_seed(0))
     target = problem.views[0] if "source 0" in case else problem.clean
     errors = torch.stack([view.y - target.y for view in problem.views]).flatten(1)
     M = (errors @ errors.T / errors.shape[1]).numpy()
@@ -247,7 +250,7 @@ def test_live_trust_learns_what_a_training_learns():
     panel.run()
     panel.wait(60)
     kind = KINDS["noise"]
-    optimizer, _ = cooperation.learned(kind, (2.0, 1.0, 2.0, 0.5), meta_steps=5)
+    optimizer, _ = trust.learned(kind, (2.0, 1.0, 2.0, 0.5), meta_steps=5)
     shown = panel.bars.tops["learned"].get_ydata()
     np.testing.assert_allclose(shown, optimizer.lambdas, atol=1e-6)
     assert len(panel.lines[0].get_xdata()) == 6
@@ -284,7 +287,7 @@ def test_turned_sources_have_no_theory_and_stop_keeps_what_was_learned():
 
 def test_paths_show_means_and_seeds():
     panel = set_to(Paths(), sources="noisiest_clean", steps=50)
-    lambdas = stored("paths_noisiest_clean")["lambdas"][:, :51]
+    lambdas = read("paths_noisiest_clean")["lambdas"][:, :51]
     np.testing.assert_allclose(panel.means[3].get_ydata(), lambdas[..., 3].mean(0))
     np.testing.assert_allclose(panel.seeds[3][7].get_ydata(), lambdas[7, :, 3])
     assert (panel.means[4].get_ydata() < 0).all()  # there is no source 4
@@ -302,7 +305,7 @@ def test_the_meta_gradient_pushes_the_worst_source_down_most():
         grads.append(optimizer.alpha.grad.clone())
     mean = torch.stack(grads).mean(0)
     assert mean[0] < mean[1] < 0 < mean[2] < mean[3] / 3
-    last = stored("paths_poison")["lambdas"][:, -1]
+    last = read("paths_poison")["lambdas"][:, -1]
     assert (last[:, 3] > last[:, 2]).all()
 
 
@@ -315,16 +318,16 @@ def test_questions_are_answered_by_what_is_stored():
     )
     first = float(load("concurrent_rotation").lambdas[0])
     assert ("Nearly all" in turned_question().measured()) == (first > 0.85)
-    halves = stored("cooperation_poison")["average"][30].mean()
+    halves = read("cooperation_poison")["average"][30].mean()
     assert poison_question().measured() == pytest.approx(halves)
-    losses = stored("subsets")["average"][:, 1, 1].mean(1)
+    losses = read("subsets")["average"][:, 1, 1].mean(1)
     assert subsets_question().measured() == pytest.approx(losses[0] / losses[2])
-    losses = np.median(stored("teamwork")["ways to combine"][..., 0], axis=1)
+    losses = np.median(read("teamwork")["ways to combine"][..., 0], axis=1)
     names = list(teamwork.choices()["ways to combine"])
     best = combine_question().measured()
     assert losses[names.index(best)] == losses[2:].min()
     assert copies_question().measured() == "More than a quarter"
-    last = stored("paths_noisiest_clean")["lambdas"][:, -1, 3]
+    last = read("paths_noisiest_clean")["lambdas"][:, -1, 3]
     assert (seeds_question().measured() == "Within 0.05") == (np.ptp(last) < 0.05)
 
 
@@ -341,7 +344,7 @@ def test_averaged_sources_give_the_mean_gradient_and_the_target():
 
 def test_losses_as_sources_are_those_they_are_called():
     """theta_0 of the regression, against the loss on its outputs."""
-    fitted = teamwork.diabetes()
+    fitted = problems.diabetes()
     problem = Concurrent(fitted, [(), teamwork.L1, teamwork.SMOOTH]).sample(
         1, torch.Generator().manual_seed(0)
     )

@@ -8,30 +8,32 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from l2o_kit import claims08, data
-from l2o_kit.baselines import RULES, SIX
+from l2o_kit import data, trainer
+from l2o_kit.baselines import RULES, SIX, rivals
 from l2o_kit.checkpoint import load
-from l2o_kit.convolutions import NAMES, PLACES, RATES
 from l2o_kit.evaluate import optimize, start
-from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.panels import (
-    ConvNets,
-    Filters,
-    LiveConv,
+from l2o_kit.lessons.l08_convnets import claims, convnets, filters, updates
+from l2o_kit.lessons.l08_convnets import two_rates as tworates
+from l2o_kit.lessons.l08_convnets.convnets import ConvNets, unseen_question
+from l2o_kit.lessons.l08_convnets.filters import CHANGE, Filters, moved_question
+from l2o_kit.lessons.l08_convnets.live import LiveConv
+from l2o_kit.lessons.l08_convnets.places import NAMES, PLACES, RATES
+from l2o_kit.lessons.l08_convnets.two_rates import (
     TwoRates,
-    Updates,
-    convnets,
-    filters,
-    minute,
-    tworates,
-    updates,
+    best_pair,
+    best_single,
+    pair_question,
 )
-from l2o_kit.panels.convnets import unseen_question
-from l2o_kit.panels.filters import CHANGE, moved_question
-from l2o_kit.panels.tworates import best_pair, best_single, pair_question
-from l2o_kit.panels.updates import ALTERNATING, STEADY, larger_question
+from l2o_kit.lessons.l08_convnets.updates import (
+    ALTERNATING,
+    STEADY,
+    Updates,
+    larger_question,
+)
+from l2o_kit.lessons.stored import read
+from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.problems import conv, conv_small
-from l2o_kit.store import rivals, stored
+from l2o_kit.teaching import live_training as minute
 
 FILES = {"two LSTMs": "conv", "LSTM-sub": "conv_sub", "one LSTM": "conv_shared"}
 FIRST = {"mean": 1, "last": 91}  # the first step that counts, of 100
@@ -77,7 +79,7 @@ def losses_of_two(rule, network):
 
 def test_a_random_rule_is_as_stored_on_its_first_two_networks(draw):
     place, objective, name = draw(PLACES, FIRST, NAMES)
-    rows, k = stored(f"conv_{place}"), NAMES.index(name)
+    rows, k = read(f"conv_{place}"), NAMES.index(name)
     rule = (load(FILES[name]) if name in FILES
             else rivals(f"conv_{place}", objective)[name])  # fmt: skip
     losses = losses_of_two(rule, conv(place))
@@ -90,7 +92,7 @@ def test_a_random_rule_is_as_stored_on_its_first_two_networks(draw):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_stored_curves_and_means_are_of_the_same_runs(place):
-    rows = stored(f"conv_{place}")
+    rows = read(f"conv_{place}")
     curves = rows["losses"].astype(float)  # [rule, 3, step]
     np.testing.assert_allclose(curves[:, 0, 1:].mean(1), rows["mean"].mean(1),
                                rtol=1e-3)  # fmt: skip
@@ -140,7 +142,7 @@ def test_a_random_pair_of_rates_is_as_torch_optim_has_it(draw):
     network, rates = conv(), (RATES[a], RATES[b])
     losses = optimize(AdamTwice(rates, network), network, batch=2, purpose="grid")
     found = losses.losses.mean(1).nan_to_num(9.0).clamp(max=9.0).numpy()
-    row = stored("two_rates")["curves"][a, b]
+    row = read("two_rates")["curves"][a, b]
     assert found[1:].mean() == pytest.approx(row[1:].mean(), rel=0.06), rates
     apart = np.log(found[:5] / row[:5])
     assert abs(apart.mean()) < 0.01, (rates, apart)
@@ -151,7 +153,7 @@ def test_a_random_rival_of_the_live_panel(draw):
     (name,) = draw(SIX)
     losses = optimize(rivals("conv_small")[name], conv_small(), batch=2,
                       purpose="watch").losses  # fmt: skip
-    row = stored("watched_conv_small")[name]
+    row = read("watched_conv_small")[name]
     assert float(losses.mean()) == pytest.approx(row.mean(), rel=0.06), name
     np.testing.assert_allclose(losses[:5].mean(1), row[:5], rtol=2e-3)
 
@@ -160,7 +162,7 @@ def test_a_random_rival_of_the_live_panel(draw):
 @torch.no_grad()
 def test_watched_begins_with_the_network_of_its_seed(name):
     """Four steps by hand: the filters, the losses, the sizes of the gradients."""
-    shots, sizes, losses = (stored("watched")[f"{name}_{key}"]
+    shots, sizes, losses = (read("watched")[f"{name}_{key}"]
                               for key in ("filters", "sizes", "loss"))  # fmt: skip
     network, draw = conv(), torch.Generator().manual_seed(8)
     (X, y), mask = network.data, conv_weights(network)
@@ -195,7 +197,7 @@ def test_watched_begins_with_the_network_of_its_seed(name):
 def test_dots_and_ratios_are_the_stored_means(place, measure):
     panel = set_to(ConvNets(), place=place, measure=measure)
     objective = MEASURES[measure]
-    each = stored(f"conv_{place}")[objective].astype(float)  # [rule, network]
+    each = read(f"conv_{place}")[objective].astype(float)  # [rule, network]
     means = each.mean(1)
     six = dict(zip(SIX, means[3:9], strict=True))  # after three learned ones
     best = min(six, key=six.get)
@@ -209,13 +211,13 @@ def test_dots_and_ratios_are_the_stored_means(place, measure):
     assert f"the best of six tuned rivals is {best}." in panel.text
     for name, mean in zip(FILES, means, strict=False):
         assert f"{name} {mean / six[best]:.2f} (" in panel.text
-        claimed = claims08.ahead(name, place, objective, quick=True)
+        claimed = claims.ahead(name, place, objective, quick=True)
         assert claimed == (*panel.result["ratios"][name], best)
 
 
 def test_the_best_of_six_is_never_the_seventh(monkeypatch):
     """Adam with a schedule stands in the picture, however good it is."""
-    rows = stored("conv_all")
+    rows = read("conv_all")
     means, cosine = rows["mean"].copy(), "Adam + cosine"
     means[NAMES.index(cosine)] = 0.5 * means[NAMES.index("NAG")]
     made_up = {**rows, "mean": means, "losses": rows["losses"][:, 0]}
@@ -229,7 +231,7 @@ def test_the_best_of_six_is_never_the_seventh(monkeypatch):
 def test_curves_are_the_stored_ones_over_the_first_loss(draw):
     place, name = draw(PLACES, RULES)
     panel = set_to(ConvNets(), place=place, rival=name)
-    rows = stored(f"conv_{place}")
+    rows = read(f"conv_{place}")
     curves = rows["losses"][:, 0] / rows["start"].mean()
     for k, learned in enumerate(FILES):
         shown = panel.lines[learned].get_ydata()
@@ -245,7 +247,7 @@ def test_curves_are_the_stored_ones_over_the_first_loss(draw):
 def test_two_rates_show_the_stored_curve_and_mark_its_pair(draw):
     ((a, b),) = draw(itertools.permutations(range(6), 2))
     panel = set_to(TwoRates(), conv=RATES[a], rest=RATES[b])
-    curves = stored("two_rates")["curves"].astype(float)
+    curves = read("two_rates")["curves"].astype(float)
     np.testing.assert_allclose(panel.line.get_ydata(), curves[a, b].clip(0.4, 3.2))
     assert panel.mark.get_xydata().tolist() == [[b, a]]
     left, right = panel.figure.axes
@@ -296,7 +298,7 @@ def test_the_updates_of_the_lstms_are_theirs_one_coordinate_at_a_time(
 @pytest.mark.parametrize(("signs", "size", "before"), BEFORE)
 def test_the_update_of_adam_is_torch_optims(signs, size, before):
     panel = set_to(Updates(), signs=signs, size=size, before=before)
-    lr = float(stored("rates_conv_all")["mean_100"][list(RULES).index("Adam")])
+    lr = float(read("rates_conv_all")["mean_100"][list(RULES).index("Adam")])
     theta = torch.zeros(61, dtype=torch.double)
     adam = torch.optim.Adam([theta], lr=lr)
     last = 10**size * torch.linspace(-3, 3, 61, dtype=torch.double)
@@ -332,7 +334,7 @@ def test_alternating_signs_end_with_a_positive_one(monkeypatch, before):
 
 def test_filters_are_their_numbers_in_colour(draw):
     name, shot = draw(["two LSTMs", "Adam"], range(1, 26))
-    shots = stored("watched")[f"{name}_filters"].astype(float)
+    shots = read("watched")[f"{name}_filters"].astype(float)
     panel = set_to(Filters(), rule=name, step=4 * shot)
     pixels = np.asarray(panel.image.get_array())
     change = shots - shots[0]
@@ -359,7 +361,7 @@ def test_nothing_has_changed_at_step_0():
 
 def test_medians_and_bands_are_the_stored_quantiles(draw):
     name, step = draw(["two LSTMs", "Adam"], range(0, 104, 4))
-    rows = stored("watched")
+    rows = read("watched")
     sizes = (10.0 ** rows[f"{name}_sizes"].astype(float)).clip(1e-7, 10)
     panel = set_to(Filters(), rule=name, step=step)
     for k, group in enumerate(("conv", "rest")):
@@ -384,7 +386,7 @@ def test_live_training_goes_on_from_a_copy_or_begins_anew(monkeypatch):
         seen.update(settings, phi=phi, coords=optimizee.coords)
         return train(optimizer, optimizee, **settings)
 
-    train, shipped = minute.meta_train, list(load("conv_small").parameters())
+    train, shipped = trainer.meta_train, list(load("conv_small").parameters())
     monkeypatch.setattr(minute, "meta_train", spy)
     panel = set_to(LiveConv(), seed=3)
     panel.budget = {"meta_steps": 2}
@@ -395,7 +397,7 @@ def test_live_training_goes_on_from_a_copy_or_begins_anew(monkeypatch):
     assert seen["coords"] == conv_small().coords and seen["unroll"] == 20
     curve = optimize(mine, conv_small(), batch=2, purpose="watch").losses.mean(1)
     np.testing.assert_allclose(panel.curve.get_ydata(), curve, rtol=1e-4)
-    rows = stored("watched_conv_small")
+    rows = read("watched_conv_small")
     best = min(rows[name][1:].mean() for name in SIX)
     assert panel.result["ratios"][-1] == pytest.approx(float(curve[1:].mean()) / best)
     set_to(panel, start="random")
@@ -411,7 +413,7 @@ def test_live_training_goes_on_from_a_copy_or_begins_anew(monkeypatch):
 
 
 def test_unseen_labels_are_answered_by_a_bootstrap():
-    rows = stored("conv_five")["mean"].astype(float)
+    rows = read("conv_five")["mean"].astype(float)
     best = rows[3:9][rows[3:9].mean(1).argmin()]
     picks = np.random.default_rng(0).integers(16, size=(20_000, 16))
     ratios = rows[1][picks].mean(1) / best[picks].mean(1)
@@ -423,13 +425,13 @@ def test_unseen_labels_are_answered_by_a_bootstrap():
 
 @torch.no_grad()
 def test_questions_are_answered_by_what_is_stored():
-    means = stored("two_rates")["curves"][..., 1:].astype(float).mean(-1)
+    means = read("two_rates")["curves"][..., 1:].astype(float).mean(-1)
     where = [(i, j) for i in range(6) for j in range(6) if means[i, j] == means.min()]
     ((a, b),) = where
     expected = ("Both the same" if a == b else "The convolutions" if a > b
                 else "The rest")  # fmt: skip
     assert pair_question().measured() == expected
-    rows, far = stored("watched"), []
+    rows, far = read("watched"), []
     for name in ("two LSTMs", "Adam"):
         shots = rows[f"{name}_filters"].astype(float)
         far.append(((shots[-1] - shots[0]) ** 2).sum() ** 0.5)

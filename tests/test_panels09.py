@@ -9,15 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-from l2o_kit import claims09, data, gallery, photographs, plots, styles
-from l2o_kit.art import StyleTransfer
+from l2o_kit import data, plots
 from l2o_kit.baselines import RULES, SIX
 from l2o_kit.checkpoint import from_config, load
 from l2o_kit.evaluate import optimize, start
-from l2o_kit.panels import ArtRace, Paint, PaintOwn, artrace
-from l2o_kit.panels.artrace import larger_question
-from l2o_kit.recipes import RECIPES
-from l2o_kit.store import stored
+from l2o_kit.lessons.l09_art import claims, photographs, places, styles
+from l2o_kit.lessons.l09_art import standings as artrace
+from l2o_kit.lessons.l09_art.art import StyleTransfer
+from l2o_kit.lessons.l09_art.paint import Paint, PaintOwn
+from l2o_kit.lessons.l09_art.standings import ArtRace, larger_question
+from l2o_kit.lessons.recipes import RECIPES
+from l2o_kit.lessons.stored import read
 
 PLACES = {"home": {}, "large": {"size": 128},
           "new": {"style": ("brush", "dots", "flower")}}  # fmt: skip
@@ -37,8 +39,8 @@ def set_to(panel, **values):
 
 def test_a_random_tuned_rate_is_no_worse_than_its_neighbours(draw):
     name, apart = draw(RULES, (1.36, 2.5))
-    rate = float(stored("gallery_home")["rates"][list(RULES).index(name)])
-    best, scores = gallery.rival(name, rate), []
+    rate = float(read("gallery_home")["rates"][list(RULES).index(name)])
+    best, scores = places.rival(name, rate), []
     for lr in (rate, apart * rate, rate / apart):
         losses = optimize(replace(best, lr=lr), StyleTransfer(content="validation"),
                           steps=128, batch=4, purpose="tuning").losses  # fmt: skip
@@ -61,9 +63,9 @@ def first_pictures(where, count):
 @torch.no_grad()
 def test_a_random_rule_is_as_stored_on_its_first_pictures(draw):
     where, name = draw(PLACES, NAMES)
-    rows = stored(f"gallery_{where}")
+    rows = read(f"gallery_{where}")
     if name in RULES:
-        rule = gallery.rival(name, rows["rates"][list(RULES).index(name)])
+        rule = places.rival(name, rows["rates"][list(RULES).index(name)])
     else:
         rule = load("neural_art")
     if name == "before":  # as it was when its meta-training began
@@ -90,7 +92,7 @@ def test_a_random_rule_is_as_stored_on_its_first_pictures(draw):
                                                 ("the last tenth", 117)])  # fmt: skip
 def test_dots_and_ratios_are_the_stored_means(place, measure, first):
     panel = set_to(ArtRace(), place=place, measure=measure)
-    losses = stored(f"gallery_{place}")["losses"].astype(float)
+    losses = read(f"gallery_{place}")["losses"].astype(float)
     means = losses[:, first:].mean((1, 2))
     six = dict(zip(SIX, means[2:8], strict=True))  # after learned and before
     best = min(six, key=six.get)
@@ -99,7 +101,7 @@ def test_dots_and_ratios_are_the_stored_means(place, measure, first):
     assert f"the best of six tuned rivals is {best}." in panel.text
     for name, mean in zip(("learned", "before"), means, strict=False):
         assert f"{name} {mean / six[best]:.2f} (" in panel.text
-    ratio, low, high, against = claims09.ahead(place, SIX, first, quick=True)
+    ratio, low, high, against = claims.ahead(place, SIX, first, quick=True)
     assert panel.result["ratios"]["learned"] == pytest.approx((ratio, low, high))
     assert against == best
 
@@ -107,7 +109,7 @@ def test_dots_and_ratios_are_the_stored_means(place, measure, first):
 def test_curves_are_the_stored_ones_over_the_first_loss(draw):
     place, name = draw(PLACES, RULES)
     panel = set_to(ArtRace(), place=place, rival=name)
-    losses = stored(f"gallery_{place}")["losses"].astype(float)
+    losses = read(f"gallery_{place}")["losses"].astype(float)
     np.testing.assert_allclose(losses[:, 0].mean(1), losses[0, 0].mean(), rtol=1e-4)
     curves = losses.mean(2) / losses[0, 0].mean()
     for line, row in ((panel.lines["learned"], 0), (panel.lines["before"], 1),
@@ -136,7 +138,7 @@ def test_the_legend_names_the_rival_that_is_drawn():
 def test_larger_pictures_are_answered_by_what_is_stored():
     ratios = []
     for place in ("home", "large"):
-        losses = stored(f"gallery_{place}")["losses"][:, 1:].astype(float)
+        losses = read(f"gallery_{place}")["losses"][:, 1:].astype(float)
         ratios.append(losses[0].mean() / losses[2 + SIX.index("Adam")].mean())
     change, measured = ratios[1] - ratios[0], larger_question().measured()
     expected = "As" if abs(change) <= 0.05 else "Further" if change < 0 else "Less"
@@ -193,7 +195,7 @@ def test_both_paint_as_they_would_by_hand(content, style, size, place):
     weights = {"style_weight": 10**0.5, "content_weight": 10**-2.5, "tv_weight": 1.0}
     panel = run(set_to(Paint(), content=content, style=style, size=size, **weights))
     region = photographs.regions("test")[CONTENTS.index(content)]
-    rate = stored(f"gallery_{place}")["rates"][list(RULES).index("Adam")]
+    rate = read(f"gallery_{place}")["rates"][list(RULES).index("Adam")]
     for name, rule in (("learned", load("neural_art")), ("Adam", float(rate))):
         frames, losses = by_hand(photographs.square(region, size), styles.style(style),
                                  rule, **weights)  # fmt: skip

@@ -8,17 +8,46 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from l2o_kit import costs, data, scorecard
+from l2o_kit import baselines, data, evaluate
 from l2o_kit.checkpoint import load
-from l2o_kit.costs import BATCHES, Costs, measure
 from l2o_kit.evaluate import optimize
-from l2o_kit.optimizees import mlp
-from l2o_kit.panels import CostMeter, TakeHome, TrustCard, takehome
-from l2o_kit.panels.costmeter import HUNDREDS, LITTLE, TENS, cost_question, costs_of
-from l2o_kit.panels.takehome import AHEAD, BEHIND, LEVEL, home_question
-from l2o_kit.panels.trustcard import FEW, MOST, SOME, count, reason, trust_question
-from l2o_kit.scorecard import MEASURES, POINTS, RULES, TASKS, colour, fits
-from l2o_kit.store import stored
+from l2o_kit.lessons.l10_take_home import costs, scorecard, two_names_one_loop
+from l2o_kit.lessons.l10_take_home import two_names_one_loop as takehome
+from l2o_kit.lessons.l10_take_home.costs import BATCHES, Costs, measure
+from l2o_kit.lessons.l10_take_home.costs_panel import (
+    HUNDREDS,
+    LITTLE,
+    TENS,
+    CostMeter,
+    cost_question,
+    costs_of,
+)
+from l2o_kit.lessons.l10_take_home.scorecard import (
+    MEASURES,
+    POINTS,
+    RULES,
+    TASKS,
+    colour,
+    fits,
+)
+from l2o_kit.lessons.l10_take_home.scorecard_panel import (
+    FEW,
+    MOST,
+    SOME,
+    TrustCard,
+    count,
+    reason,
+    trust_question,
+)
+from l2o_kit.lessons.l10_take_home.two_names_one_loop import (
+    AHEAD,
+    BEHIND,
+    LEVEL,
+    TakeHome,
+    home_question,
+)
+from l2o_kit.lessons.stored import read
+from l2o_kit.network import mlp
 
 QUICK = ("digits", "digits, ReLU", "breast cancer", "diabetes")
 
@@ -40,11 +69,11 @@ def losses_of(rule, task):
 
 def test_a_random_cell_is_as_stored(draw):
     name, rule = draw(QUICK, (rule for rule in RULES if fits(rule, "digits")))
-    task, rows = TASKS[name], stored("scorecard")
+    task, rows = TASKS[name], read("scorecard")
     at = list(TASKS).index(name)
     ours = losses_of(load(rule), task)
     for k, first in enumerate((1, 91)):
-        adam = scorecard.Baseline("Adam", float(rows["rates"][at, k]))
+        adam = baselines.Baseline("Adam", float(rows["rates"][at, k]))
         theirs = losses_of(adam, task)[first:].mean()
         found = min(float(ours[first:].mean() / theirs), scorecard.WORST)
         value, low, high = rows["ratios"][at, RULES.index(rule), k]
@@ -55,17 +84,17 @@ def test_a_random_cell_is_as_stored(draw):
 def test_adam_is_no_better_at_neighbouring_rates(draw):
     name, k = draw(QUICK, (0, 1))
     task = TASKS[name]
-    best = float(stored("scorecard")["rates"][list(TASKS).index(name), k])
+    best = float(read("scorecard")["rates"][list(TASKS).index(name), k])
     scores = []
     for lr in (best, 1.36 * best, best / 1.36):
-        losses = optimize(scorecard.Baseline("Adam", lr), task.make(), batch=task.tuned,
+        losses = optimize(baselines.Baseline("Adam", lr), task.make(), batch=task.tuned,
                           steps=task.steps, purpose="tuning").losses  # fmt: skip
         scores.append(float(losses[(1, 91)[k] :].mean().nan_to_num(np.inf)))
     assert scores[0] <= 1.05 * min(scores), (name, MEASURES[k])
 
 
 def test_every_pair_that_fits_has_a_ratio_and_a_curve():
-    rows = stored("scorecard")
+    rows = read("scorecard")
     assert rows["curves"].shape == (len(TASKS), 1 + len(RULES), POINTS)
     for i, task in enumerate(TASKS):
         for k, rule in enumerate(RULES):
@@ -91,7 +120,7 @@ def test_colours_look_at_the_whole_interval(triple, kind):
 
 
 def test_ratios_of_what_diverges_and_curves_stay_finite():
-    bad = scorecard.Curves(torch.tensor([[1.0], [np.inf]]).repeat(60, 1),
+    bad = evaluate.Curves(torch.tensor([[1.0], [np.inf]]).repeat(60, 1),
                            torch.zeros(1, 1), torch.ones(1).bool())  # fmt: skip
     score = scorecard.score(bad, MEASURES[0])
     assert score.isinf().all()
@@ -101,7 +130,7 @@ def test_ratios_of_what_diverges_and_curves_stay_finite():
 
 def test_the_last_tenth_is_the_last_tenth():
     losses = torch.arange(101.0)[:, None]
-    curves = scorecard.Curves(losses, torch.zeros(1, 1), torch.zeros(1).bool())
+    curves = evaluate.Curves(losses, torch.zeros(1, 1), torch.zeros(1).bool())
     assert float(scorecard.score(curves, MEASURES[0])) == pytest.approx(50.5)
     assert float(scorecard.score(curves, MEASURES[1])) == pytest.approx(95.5)
 
@@ -136,7 +165,7 @@ def test_another_rule_is_measured_where_it_is_asked_for():
 
 
 def test_stored_costs_are_of_the_networks_they_name():
-    rows = stored("costs")
+    rows = read("costs")
     counts = [sum(p.numel() for p in mlp(s).parameters()) for s in costs.MODELS]
     assert rows["parameters"].tolist() == counts
     assert rows["seconds"].shape == (4, len(BATCHES), 3) and (rows["seconds"] > 0).all()
@@ -148,7 +177,7 @@ def test_stored_costs_are_of_the_networks_they_name():
 
 def test_the_cost_meter_draws_the_stored_times():
     panel = set_to(CostMeter(), parameters=2, examples=1024, share=30)
-    gradient, adam, learned = stored("costs")["seconds"][2, 2]
+    gradient, adam, learned = read("costs")["seconds"][2, 2]
     heights = [bar.get_height() for bar in (*panel.gradients, *panel.updates)]
     longest = gradient + learned
     assert heights == pytest.approx(
@@ -174,7 +203,7 @@ def test_the_card_shows_the_cell_that_is_chosen(draw):
     task, rule = draw(TASKS, RULES)
     panel = set_to(TrustCard(), task=task, optimizer=rule, measure=MEASURES[1])
     i, k = list(TASKS).index(task), RULES.index(rule)
-    value = stored("scorecard")["ratios"][i, k, 1, 0]
+    value = read("scorecard")["ratios"][i, k, 1, 0]
     assert panel.here.get_xy() == (i - 0.5, k - 0.5)
     text = panel.cells[i * len(RULES) + k].get_text()
     if fits(rule, task):
@@ -189,7 +218,7 @@ def test_the_card_shows_the_cell_that_is_chosen(draw):
 def test_the_cards_colours_are_those_of_its_numbers():
     panel = TrustCard()
     shown = panel.image.get_array()
-    ratios = stored("scorecard")["ratios"][:, :, 0]
+    ratios = read("scorecard")["ratios"][:, :, 0]
     for i in range(len(TASKS)):
         for k in range(len(RULES)):
             _, low, high = ratios[i, k]
@@ -217,12 +246,12 @@ def test_take_home_trains_plain_models(monkeypatch):
         loss = F.softplus(model(X[row])[:, 0] * (1 - 2 * y[row])).mean()
         optimizer.zero_grad(), loss.backward(), optimizer.step()
         seen.append(loss.item())
-    found = panel.result["losses"][takehome.PLAIN][:, 0]
+    found = panel.result["losses"][two_names_one_loop.PLAIN][:, 0]
     np.testing.assert_allclose(found, seen, rtol=1e-3)
 
 
 def test_questions_have_the_truth_of_the_stored_rows():
-    rows = stored("scorecard")
+    rows = read("scorecard")
     cell = rows["ratios"][list(TASKS).index("breast cancer"), RULES.index(
         "digits_robust"), 1]  # fmt: skip
     expected = AHEAD if cell[2] < 1 else BEHIND if cell[1] > 1 else LEVEL
@@ -233,7 +262,7 @@ def test_questions_have_the_truth_of_the_stored_rows():
     share = np.mean([high < 1 for _, _, high in away])
     expected = FEW if share < 1 / 3 else SOME if share < 2 / 3 else MOST
     assert trust_question().measured() == expected
-    times = np.median(stored("costs")["seconds"][-1], axis=0)
+    times = np.median(read("costs")["seconds"][-1], axis=0)
     times = times[2] / times[1]
     expected = LITTLE if times < 5 else TENS if times < 30 else HUNDREDS
     assert cost_question().measured() == expected

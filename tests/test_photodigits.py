@@ -7,11 +7,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from l2o_kit import data, photodigits, photographs
+from l2o_kit import data, photodigits
 
 
 def photos() -> list:
-    return list(photographs.shipped().values())
+    return list(photodigits.shipped().values())
 
 
 def painted(n=60, seed=0):

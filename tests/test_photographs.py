@@ -9,8 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from l2o_kit import photographs
-from l2o_kit.photographs import crop, open_picture, resize, square
+from l2o_kit import photodigits
+from l2o_kit.lessons.l09_art import photographs
+from l2o_kit.lessons.l09_art.photographs import crop, open_picture, resize, square
 
 
 def encoded(image, format="PNG", **options) -> bytes:
@@ -177,7 +178,7 @@ def test_what_is_no_picture_says_so(tmp_path):
 
 
 def test_no_pixel_belongs_to_two_regions():
-    for name, picture in photographs.shipped().items():
+    for name, picture in photodigits.shipped().items():
         count = torch.zeros(picture.shape[1:])
         for split in photographs.REGIONS.values():
             for where, (top, left, bottom, right) in split:
@@ -191,7 +192,7 @@ def test_no_pixel_belongs_to_two_regions():
 @pytest.mark.parametrize("size", [16, 64, 128, 300])
 def test_a_crop_never_leaves_its_split(monkeypatch, size):
     marked = {
-        name: torch.full_like(p, 0.9) for name, p in photographs.shipped().items()
+        name: torch.full_like(p, 0.9) for name, p in photodigits.shipped().items()
     }
     values = {"train": 0.1, "validation": 0.2, "test": 0.3}
     for split, value in values.items():

@@ -14,8 +14,7 @@ from nbclient import NotebookClient
 
 from l2o_kit.data import stream
 from l2o_kit.evaluate import optimize
-from l2o_kit.optimizees import Quadratic
-from l2o_kit.variations import Jittered, jitter
+from l2o_kit.optimizees import Jittered, Quadratic, jitter
 
 STARTUP = Path(__file__).parent / "startup"
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=32)

@@ -5,13 +5,13 @@ import json
 import pytest
 import torch
 
-from l2o_kit import recipes
 from l2o_kit.checkpoint import from_config, load
-from l2o_kit.optimizees import Quadratic
+from l2o_kit.lessons import recipes
+from l2o_kit.lessons.recipes import RECIPES
+from l2o_kit.optimizees import Quadratic, Scaled
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.recipes import RECIPES, Recipe, how, make
+from l2o_kit.recipes import Recipe, how, make
 from l2o_kit.trainer import meta_train
-from l2o_kit.variations import Scaled
 
 TINY = Recipe(
     lambda: Quadratic(2),
@@ -24,12 +24,11 @@ TINY = Recipe(
 )
 
 
-def test_a_recipe_is_deterministic_and_remembers_how(tmp_path, monkeypatch):
-    monkeypatch.setitem(recipes.RECIPES, "tiny", TINY)
+def test_a_recipe_is_deterministic_and_remembers_how(tmp_path):
     made = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        made.append(load(make("tiny", tmp_path / name)))
+        made.append(load(make("tiny", TINY, tmp_path / name)))
     for a, b in zip(made[0].parameters(), made[1].parameters(), strict=True):
         assert torch.equal(a, b)
     provenance = made[0].provenance
@@ -40,17 +39,14 @@ def test_a_recipe_is_deterministic_and_remembers_how(tmp_path, monkeypatch):
     assert not torch.equal(untrained.lstm.w_out, made[0].lstm.w_out)
 
 
-def test_a_recipe_may_go_on_from_a_shipped_optimizer_on_other_problems(
-    tmp_path, monkeypatch
-):
+def test_a_recipe_may_go_on_from_a_shipped_optimizer_on_other_problems(tmp_path):
     warm = Recipe(
         lambda: Quadratic(2), load("quadratic").config,
         ({"unroll": 5, "meta_steps": 1, "batch": 4, "lr": 1e-9,
           "on": lambda: Scaled(Quadratic(3), 2.0)},),
         judged_on=2, steps=7, start="quadratic",
     )  # fmt: skip
-    monkeypatch.setitem(recipes.RECIPES, "warm", warm)
-    made = load(make("warm", tmp_path))
+    made = load(make("warm", warm, tmp_path))
     for a, b in zip(made.parameters(), load("quadratic").parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=0.0)
     assert "dim=3" in made.provenance["how"]["stages"][0]["on"]
@@ -60,8 +56,7 @@ def test_a_recipe_may_go_on_from_a_shipped_optimizer_on_other_problems(
 
 
 def test_a_recipe_that_was_stopped_goes_on_from_what_it_kept(tmp_path, monkeypatch):
-    monkeypatch.setitem(recipes.RECIPES, "tiny", TINY)
-    whole, calls = load(make("tiny", tmp_path)), []
+    whole, calls = load(make("tiny", TINY, tmp_path)), []
     (tmp_path / "keep").mkdir()
 
     def second_stage_fails(optimizer, optimizee, **settings):
@@ -70,11 +65,11 @@ def test_a_recipe_that_was_stopped_goes_on_from_what_it_kept(tmp_path, monkeypat
             raise KeyboardInterrupt
         return meta_train(optimizer, optimizee, **settings)
 
-    monkeypatch.setattr(recipes, "meta_train", second_stage_fails)
+    monkeypatch.setattr("l2o_kit.recipes.meta_train", second_stage_fails)
     with pytest.raises(KeyboardInterrupt):
-        make("tiny", tmp_path, tmp_path / "keep")
+        make("tiny", TINY, tmp_path, tmp_path / "keep")
     (tmp_path / "tiny.safetensors").unlink()
-    resumed = load(make("tiny", tmp_path, tmp_path / "keep"))
+    resumed = load(make("tiny", TINY, tmp_path, tmp_path / "keep"))
     assert calls[0]["resume"] is None and calls[2]["resume"] is not None
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)

@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from l2o_kit.classroom import offline, room
 from l2o_kit.classroom.rehearse import LEAST_MEMORY, keep, main, reasons, table
 from l2o_kit.classroom.running import Result, rehearse
+from l2o_kit.teaching import installation
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -211,7 +212,7 @@ def test_what_the_machine_lacks(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "LEAST_DISK", 1e9)
     monkeypatch.setattr(room, "FONT", "No Such Font")
     monkeypatch.setattr(room, "WIDGETS", "no/such/extension")
-    monkeypatch.setitem(room.OLDEST, "torch", "99.0")
+    monkeypatch.setitem(installation.OLDEST, "torch", "99.0")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("L2O_DATA", str(tmp_path / "file" / "cache"))
     found = room.missing(tmp_path)

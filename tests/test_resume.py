@@ -14,9 +14,11 @@ import torch
 
 from l2o_kit import checkpoint, data, resume
 from l2o_kit.checkpoint import CheckpointError, load
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import Trainer, meta_train
+from l2o_kit.trainer import meta_train
+from l2o_kit.window import Trainer
 from tests.oracle import Sources
 
 RUNS = {
@@ -152,7 +154,8 @@ def test_a_full_disk_loses_nothing(number, tmp_path, monkeypatch):
 def test_a_file_that_grows_too_large_for_the_system_is_refused(tmp_path):
     program = (
         "import resource, signal, sys\n"
-        "from l2o_kit import LSTMOptimizer, Quadratic, meta_train, CheckpointError\n"
+        "from l2o_kit import LSTMOptimizer, Quadratic, meta_train\n"
+        "from l2o_kit.checkpoint import CheckpointError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"

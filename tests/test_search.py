@@ -9,11 +9,11 @@ import torch
 
 from l2o_kit import search as search_function
 from l2o_kit.evaluate import optimize
-from l2o_kit.log import Log
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.search import Found, Trial, search, try_one
 from l2o_kit.trainer import meta_train
+from l2o_kit.window import Log
 
 COMMON = {"meta_steps": 4, "batch": 4, "horizon": 6, "unroll": 3}
 JUDGED = {"judged_on": 6, "steps": 9}
@@ -141,7 +141,7 @@ def test_what_makes_no_sense_is_refused_and_named(candidates, words):
 
 
 def test_among_several_ranks_it_is_refused(monkeypatch):
-    monkeypatch.setattr("l2o_kit.ranks.world", lambda: 3)
+    monkeypatch.setattr("l2o_kit.distributed.world", lambda: 3)
     with pytest.raises(ValueError, match=r"there are 3 ranks.*without torchrun"):
         search(LSTMOptimizer, Quadratic(3), CANDIDATES)
 

@@ -13,12 +13,13 @@ import ipywidgets as widgets
 import pytest
 from matplotlib import pyplot as plt
 
-from l2o_kit import panels
+from l2o_kit.lessons.l00_start.race import Race
+from l2o_kit.lessons.l03_lstm.preprocessing import Preprocessing
 
 FIGURES = 8
 MOVED = {  # panel: the control that is moved, and its values
-    panels.Race: ("rate", [10.0 ** (k / 4) for k in range(-20, 5)]),
-    panels.Preprocessing: ("p", [1.0 + k for k in range(15)]),
+    Race: ("rate", [10.0 ** (k / 4) for k in range(-20, 5)]),
+    Preprocessing: ("p", [1.0 + k for k in range(15)]),
 }
 
 
@@ -97,7 +98,7 @@ def test_panels_moved_from_threads_and_pyplot_leave_each_other_alone(moving):
 
 
 def test_a_slow_answer_never_replaces_a_newer_one():
-    panel, begun = panels.Race(), threading.Event()
+    panel, begun = Race(), threading.Event()
     compute = panel._compute
 
     def slow_for_nag(items):
@@ -115,6 +116,6 @@ def test_a_slow_answer_never_replaces_a_newer_one():
     panel.controls["rival"].value = "SGD"  # while the older one is still computed
     older.join(20)
     assert panel.text.startswith("With pixel noise 0, SGD at rate ")
-    fresh = panels.Race()
+    fresh = Race()
     fresh.controls["rival"].value = "SGD"
     assert panel.picture == fresh.picture

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.sources import Bias, Noise, Shared
-from l2o_kit.theory import best_weights, inverse_variance, second_moments
+from l2o_kit.trust import best_weights, inverse_variance, second_moments
 
 
 def by_scipy(M):

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from l2o_kit import data
-from l2o_kit.engine import Engine, Exact, FirstOrder
-from l2o_kit.log import Log, MetaTrainingDiverged
-from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
+from l2o_kit.autograd import Exact, FirstOrder
+from l2o_kit.engine import Engine
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Problem, Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import Trainer, meta_train
+from l2o_kit.trainer import meta_train
+from l2o_kit.window import Log, MetaTrainingDiverged, Trainer
 from tests.oracle import Sources
 
 OPTIMIZEES = {

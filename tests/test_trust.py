@@ -10,8 +10,7 @@ from l2o_kit.evaluate import optimize
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.sources import Noise
-from l2o_kit.theory import inverse_variance
-from l2o_kit.trust import learn_lambda, trusting, weighing
+from l2o_kit.trust import inverse_variance, learn_lambda, trusting, weighing
 
 LINE = Quadratic(10, theta_true=True)
 

@@ -5,10 +5,10 @@ import torch
 
 from l2o_kit import data
 from l2o_kit.evaluate import optimize
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Mixture, Quadratic, RandomScaling, Scaled
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import meta_train
-from l2o_kit.variations import Mixture, RandomScaling, Scaled
 
 
 def draw(seed=0):

@@ -18,16 +18,19 @@ from types import SimpleNamespace
 
 import torch
 
-from l2o_kit import data, ranks, recipes, resume, trainer
+from l2o_kit import data, distributed, resume, trainer
+from l2o_kit import recipes as library
 from l2o_kit.checkpoint import CheckpointError
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.groups import GroupedOptimizer
-from l2o_kit.log import MetaTrainingDiverged
-from l2o_kit.optimizees import Network, Quadratic, mlp
+from l2o_kit.lessons import recipes
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.recipes import Recipe
 from l2o_kit.sources import Noise, PixelNoise, Subset
-from l2o_kit.trainer import Trainer, meta_train
+from l2o_kit.trainer import meta_train
+from l2o_kit.window import MetaTrainingDiverged, Trainer
 
 WINDOW = {"unroll": 3, "horizon": 6, "batch": 3}  # uneven: one problem, and two
 TRAINING = {**WINDOW, "meta_steps": 7, "lr": (0.02, 0.002)}
@@ -92,7 +95,7 @@ def train(name, stop_at=None, **settings):
     """(phi, log) of a training in float64; what rank 1 begins with does not count."""
     make, optimizee, extra = CASES[name]
     optimizer = make().double()
-    if ranks.rank():
+    if distributed.rank():
         torch.nn.init.ones_(next(optimizer.parameters()))
 
     def on_step(log):
@@ -143,7 +146,7 @@ def refusals(folder) -> dict:
 
 def by_the_clock(path) -> list:
     """The log's seconds where the second rank's clock stands still."""
-    if ranks.rank():
+    if distributed.rank():
         trainer.time = SimpleNamespace(perf_counter=lambda: 0.0)
         resume.time = SimpleNamespace(monotonic=lambda: 0.0)
     often = {"checkpoint": path, "checkpoint_seconds": 0.1}
@@ -155,10 +158,10 @@ def recipe(folder) -> int:
 
     The second time it goes on from what is kept, which the first rank alone can see.
     """
-    real, saved = recipes.save, []
-    recipes.save = lambda *a, **k: saved.append(1) or real(*a, **k)
+    real, saved = library.save, []
+    library.save = lambda *a, **k: saved.append(1) or real(*a, **k)
     recipes.RECIPES["tiny"] = TINY
-    keep = folder / "nowhere" if ranks.rank() else folder
+    keep = folder / "nowhere" if distributed.rank() else folder
     sys.argv = ["recipes", "tiny", "--folder", str(folder), "--keep", str(keep)]
     recipes.main()
     recipes.main()
@@ -167,19 +170,23 @@ def recipe(folder) -> int:
 
 def everything(folder: Path) -> dict:
     """What a rank saw."""
-    own = folder / f"checkpoint-{ranks.rank()}"  # the second one is never written
+    own = folder / f"checkpoint-{distributed.rank()}"  # the second one is never written
     shown, stopped = io.StringIO(), {}
     with contextlib.redirect_stderr(shown), contextlib.redirect_stdout(shown):
         trained = {name: train(name, checkpoint=own) for name in CASES}
         for name in CASES:
             path = folder / f"two {name}"
             train(name, STOP, checkpoint=path, checkpoint_seconds=0.0)
-            path = folder / f"one {name}" if ranks.rank() == 0 else folder / "nowhere"
+            path = (
+                folder / f"one {name}"
+                if distributed.rank() == 0
+                else folder / "nowhere"
+            )
             stopped[name] = train(name, resume=path)
         saved = recipe(folder)
     problems = list(range(WINDOW["batch"]))
     return {
-        "part": problems[ranks.part(len(problems))], "shown": shown.getvalue(),
+        "part": problems[distributed.part(len(problems))], "shown": shown.getvalue(),
         "saved": saved,
         "gradients": {(name, dtype): meta_gradients(name, dtype) for name in CASES
                       for dtype in (torch.float32, torch.float64)},
@@ -196,7 +203,7 @@ def killed(folder: Path):
     class Fatal(Quadratic):
         def sample(self, *arguments):
             self.drawn = getattr(self, "drawn", 0) + 1
-            if ranks.rank() and self.drawn == 3:
+            if distributed.rank() and self.drawn == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().sample(*arguments)
 
@@ -205,9 +212,9 @@ def killed(folder: Path):
 
 
 if __name__ == "__main__":
-    ranks.start()
+    distributed.start()
     folder = Path(sys.argv[2])
     if sys.argv[1] == "killed":
         killed(folder)
     else:
-        torch.save(everything(folder), folder / f"{ranks.rank()}.pt")
+        torch.save(everything(folder), folder / f"{distributed.rank()}.pt")

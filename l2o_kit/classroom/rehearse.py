@@ -15,7 +15,7 @@ from pathlib import Path
 
 from l2o_kit.classroom import room
 from l2o_kit.classroom.running import TIMES, Result, rehearse
-from l2o_kit.panels.minute import live_seconds
+from l2o_kit.teaching.live_training import live_seconds
 
 ROOT = Path(__file__).parents[2]
 LEAST_MEMORY = 1000  # MB that must stay free beside a kernel: JupyterLab and a browser

@@ -14,8 +14,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_core.paths import jupyter_path, jupyter_runtime_dir
 from matplotlib.font_manager import fontManager
 
-from l2o_kit.check.machine import OLDEST, findings
 from l2o_kit.downloads import cache
+from l2o_kit.teaching.installation import OLDEST, findings
 
 FONT = "DejaVu Sans"  # in the figures; it ships with matplotlib
 LEAST_DISK = 1.0  # GB: saved notebooks, checkpoints, the cache

@@ -22,7 +22,7 @@ import torch
 from l2o_kit.checkpoint import load
 from l2o_kit.data import stream
 from l2o_kit.deploy import BLOCK_SIZE, LearnedOptimizer, blocks
-from l2o_kit.optimizees import convnet, mlp
+from l2o_kit.network import convnet, mlp
 from tests.bench.engine import process
 
 MODELS = {  # name: how to make it, rounds in a process

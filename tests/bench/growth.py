@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from l2o_kit.engine import FirstOrder
+from l2o_kit.autograd import FirstOrder
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.plots import BLUE, VERMILION, new_figure, png
-from l2o_kit.trainer import Trainer
+from l2o_kit.window import Trainer
 from tests.bench import engine, rivals, sizes
 
 PICTURE = Path(__file__).parent / "growth.png"

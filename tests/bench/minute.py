@@ -5,11 +5,11 @@ The rivals' rates were tuned on other quadratics; the judged ones are fresh to a
 
 from functools import cache
 
+from l2o_kit.baselines import rivals
 from l2o_kit.evaluate import optimize, paired_ratio
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.panels import MetaTraining
-from l2o_kit.store import rivals
+from l2o_kit.teaching.live_training import MetaTraining
 
 SECONDS, PROBLEMS, JUDGED = 60, 1000, 7  # seconds, how many, their seed
 

@@ -81,8 +81,9 @@ def rate(work) -> float:
 
 def meta_training() -> list[str]:
     """Problems a second, this kit against one at a time through everything."""
-    from l2o_kit import LSTMOptimizer, Quadratic
-    from l2o_kit.trainer import Trainer
+    from l2o_kit.optimizees import Quadratic
+    from l2o_kit.optimizer import LSTMOptimizer
+    from l2o_kit.window import Trainer
 
     plain, ours = (LSTMOptimizer(preprocess="identity") for _ in range(2))
     trainer = Trainer(ours, Quadratic(), horizon=HORIZON, unroll=UNROLL, discount=1.0,
@@ -105,8 +106,7 @@ def meta_training() -> list[str]:
 
 def checkpoints() -> list[str]:
     """The size of every shipped optimizer."""
-    from l2o_kit import pretrained
-    from l2o_kit.checkpoint import PRETRAINED
+    from l2o_kit.checkpoint import PRETRAINED, pretrained
 
     rows = [
         f"| {name} | {(PRETRAINED / f'{name}.safetensors').stat().st_size / 1000:.1f} |"

@@ -3,9 +3,10 @@
 import torch
 
 from l2o_kit import data
-from l2o_kit.optimizees import Network, Problem, Quadratic, mlp
+from l2o_kit.network import Network, mlp
+from l2o_kit.optimizees import Problem, Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.trainer import Trainer
+from l2o_kit.window import Trainer
 
 UNROLL = 20
 NETWORKS = {  # name: layer sizes, networks side by side

@@ -5,9 +5,8 @@ import time
 
 import numpy as np
 
-from l2o_kit.cooperation import KINDS, learned
-from l2o_kit.interpretability import AS_IN_THE_RECIPE
-from l2o_kit.theory import inverse_variance
+from l2o_kit.lessons.l07_softmax.lambdas import AS_IN_THE_RECIPE
+from l2o_kit.trust import KINDS, inverse_variance, learned
 
 LIVE = 10.0  # seconds
 

@@ -27,8 +27,8 @@ for k in range({FIGURES}):
     plt.close()
     print(hashlib.sha256(kept.getvalue()).hexdigest())"""
 CELLS = [
-    "from l2o_kit import panels\nrace = panels.Race()\nrace",
-    "rolling = panels.Landscape()\nrolling",
+    "from l2o_kit.lessons.l00_start import Race\nrace = Race()\nrace",
+    "from l2o_kit.lessons.l01_descent import Landscape\nrolling = Landscape()\nrolling",
     DRAW,
 ]
 LIVE = "03_coordinatewise_lstm"

@@ -3,16 +3,16 @@
 from tests.planted.bug import Bug
 
 CLASS = (
-    Bug("bench-thousands", "l2o_kit/claims_bench.py",
+    Bug("bench-thousands", "l2o_kit/lessons/bench.py",
         'cell.replace(",", "")', 'cell.replace(" ", "")',
         "a thousand with its comma is read as one"),
-    Bug("engine-smallest-file", "l2o_kit/claims_engine.py",
+    Bug("engine-smallest-file", "l2o_kit/lessons/l02_meta_gradient/exactness.py",
         "if control else max(sizes)", "if control else min(sizes)",
         "the smallest checkpoint is measured in the largest one's place"),
-    Bug("ledger-not-atomic", "l2o_kit/claims_ledger.py",
+    Bug("ledger-not-atomic", "l2o_kit/teaching/ledger.py",
         "os.replace(beside, path)", "path.write_text(text)",
         "a kill in the middle leaves half a ledger"),
-    Bug("papers-other-angle", "l2o_kit/claims_papers.py",
+    Bug("papers-other-angle", "l2o_kit/lessons/papers.py",
         "more = last[:, 2] > last[:, 1]", "more = last[:, 1] > last[:, 2]",
         "20 degrees is compared with 45 the wrong way round"),
     Bug("cells-solution-shown", "l2o_kit/classroom/cells.py",

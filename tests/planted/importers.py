@@ -73,7 +73,7 @@ def _names(root: Path, path: Path) -> frozenset[str]:
             found |= _named(homes, node.attr, node.value.id)
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
             package = getattr(node.args[0], "id", "")
-            if package in SHORT[2:]:  # getattr(check, name): any of it
+            if package in SHORT[2:]:  # CHECKS[name]: any of it
                 found |= {m for ms in homes.values() for m in ms
                           if m.startswith(f"{package}.")}  # fmt: skip
     return frozenset(found)

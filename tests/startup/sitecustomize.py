@@ -24,7 +24,7 @@ count = Count()
 
 def jitter(grad):
     """The gradient, moved; what is none stays."""
-    from l2o_kit.variations import jitter as move
+    from l2o_kit.optimizees import jitter as move
 
     if grad is None or not grad.is_floating_point() or grad.is_sparse:
         return grad
@@ -102,7 +102,7 @@ waiting = [True]
 
 def watch(event, arguments):
     """At the first import after l2o_kit's problems are there, change what they use."""
-    problems = sys.modules.get("l2o_kit.sampled")
+    problems = sys.modules.get("l2o_kit.optimizees")
     if waiting and event == "import" and hasattr(problems, "Problem"):
         waiting.clear()
         change_autograd(sys.modules["torch"].autograd)

@@ -1,0 +1,172 @@
+"""One LSTM cell on one coordinate, step by step; its gates are set by hand.
+
+    c' = f c + i tanh(d)            h' = o tanh(c')           o = 1
+
+With the gates held still, that is momentum with beta = f, but for the two tanh: the
+cell clips what is large.
+"""
+
+import ipywidgets as widgets
+import numpy as np
+
+from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, new_figure
+from l2o_kit.teaching.guess import Guess
+from l2o_kit.teaching.panel import Panel
+
+STEPS = 20
+STREAMS = {
+    "steady": lambda t: np.ones_like(t),
+    "alternating": lambda t: (-1.0) ** (t + 1),
+    "one kick": lambda t: (t == 1).astype(float),
+    "noisy": lambda t: np.random.default_rng(0).normal(0.3, 1.0, len(t)),
+}
+PARTS = (("kept\nf c", BLUE), ("new\ni tanh d", ORANGE), ("cell\nc'", VERMILION),
+         ("hidden\nh'", GREEN))  # fmt: skip
+
+
+def run_cell(d, f: float, i: float):
+    """One cell on the stream d [steps], from zero: kept, new, c', h' [4, steps]."""
+    c, rows = 0.0, []
+    for x in d:
+        kept, new = f * c, i * np.tanh(x)
+        c = kept + new
+        rows.append((kept, new, c, np.tanh(c)))
+    return np.array(rows).T
+
+
+def momentum(d, beta: float, gain: float) -> np.ndarray:
+    """The heavy ball's running sum v = beta v + gain d: [steps]."""
+    v, sums = 0.0, []
+    for x in d:
+        v = beta * v + gain * x
+        sums.append(v)
+    return np.array(sums)
+
+
+class Gates(Panel):
+    """Set the gates, choose a stream of gradients, and step through the cell."""
+
+    title = "One cell, one coordinate: what do the gates do?"
+    strip = (
+        {"stream": "steady", "size": 0.1, "forget": 0.9, "input": 1.0, "step": 10},
+        {"stream": "alternating", "size": 0.1, "forget": 0.9, "input": 1.0, "step": 10},
+        {"stream": "steady", "size": 10.0, "forget": 0.9, "input": 1.0, "step": 3},
+    )
+
+    def make_controls(self):
+        """The stream and its size, the two gates, and the step that is looked at."""
+        stream = widgets.ToggleButtons(
+            options=list(STREAMS), value="steady", description="gradients"
+        )
+        later = {"continuous_update": False}
+        return {
+            "stream": stream,
+            "size": widgets.FloatLogSlider(
+                0.1, base=10, min=-2, max=1, step=0.25, readout_format=".2g",
+                description="size", **later
+            ),
+            "forget": widgets.FloatSlider(
+                0.9, min=0.0, max=1.0, step=0.05, description="forget gate f", **later
+            ),
+            "input": widgets.FloatSlider(
+                1.0, min=0.0, max=1.0, step=0.05, description="input gate i", **later
+            ),
+            "step": widgets.IntSlider(
+                10, min=1, max=STEPS, description="look at step", **later
+            ),
+        }  # fmt: skip
+
+    def compute(self, state):
+        """The stream, what the cell makes of it, and momentum beside it."""
+        d = state["size"] * STREAMS[state["stream"]](np.arange(1, STEPS + 1))
+        f, i = state["forget"], state["input"]
+        return {**state, "d": d, "cell": run_cell(d, f, i), "v": momentum(d, f, i)}
+
+    def make_figure(self):
+        """Left one step as a sum, right all steps; both relative to the largest."""
+        figure, (left, right) = new_figure(10.0, 3.7, columns=2)
+        places = np.arange(len(PARTS))
+        self.stems = [left.plot([x, x], [0, 1], color=colour, linewidth=26,
+                                solid_capstyle="butt")[0]
+                      for x, (_, colour) in zip(places, PARTS,
+                                                strict=True)]  # fmt: skip
+        self.values = [left.text(x, 0, "", ha="center", va="center", weight="bold")
+                       for x in places]  # fmt: skip
+        self.signs = [left.text(x, 1.5, sign, ha="center", fontsize=14, color=GREY)
+                      for x, sign in ((0.5, "+"), (1.5, "="),
+                                      (2.5, "tanh"))]  # fmt: skip
+        left.axhline(0, color=BLACK, linewidth=0.8)
+        left.set_xticks(places, [name for name, _ in PARTS])
+        left.set(xlim=(-0.6, 3.6), ylim=(-1.5, 1.9), yticks=[],
+                 ylabel="one step, relative")  # fmt: skip
+        steps = np.arange(1, STEPS + 1)
+        self.d = right.plot(steps, steps, color=GREY, linestyle="", marker="_",
+                            markersize=9, markeredgewidth=2.5,
+                            label="gradient d")[0]  # fmt: skip
+        self.v = right.plot(steps, steps, color=SKY, linewidth=7,
+                            label="momentum v")[0]  # fmt: skip
+        self.c = right.plot(steps, steps, color=VERMILION, marker="o", markersize=4,
+                            linewidth=2.2, label="cell c'")[0]  # fmt: skip
+        self.h = right.plot(steps, steps, color=GREEN, linestyle="-.",
+                            label="hidden h'")[0]  # fmt: skip
+        self.here = right.axvline(1, color=BLACK, linewidth=1, linestyle=":")
+        self.scale = right.text(0.6, -1.38, "", color=GREY)
+        right.axhline(0, color=BLACK, linewidth=0.8)
+        right.set(xlim=(0.3, STEPS + 0.7), ylim=(-1.5, 1.2), yticks=(-1, 0, 1),
+                  xlabel="step t", ylabel="relative to the largest")  # fmt: skip
+        right.set_xticks((1, 5, 10, 15, 20))
+        right.legend(loc="lower center", bbox_to_anchor=(0.48, 1.0), frameon=False,
+                     ncols=4, columnspacing=0.7, handlelength=1.2, fontsize=9,
+                     handletextpad=0.8)  # fmt: skip
+        return figure, [*self.stems, *self.values, self.here, self.d, self.v, self.c,
+                        self.h, self.scale]  # fmt: skip
+
+    def draw(self, result):
+        """One scale for each plot: its largest value is 1."""
+        parts = result["cell"][:, result["step"] - 1]
+        top = np.abs(parts).max() or 1.0
+        for stem, text, value in zip(self.stems, self.values, parts, strict=True):
+            stem.set_ydata([0, value / top])
+            text.set(text=f"{value:.2g}",
+                     y=value / top + (0.12 if value >= 0 else -0.12))  # fmt: skip
+        lines = [(self.d, result["d"]), (self.v, result["v"]),
+                 (self.c, result["cell"][2]), (self.h, result["cell"][3])]  # fmt: skip
+        scale = max(np.abs(values).max() for _, values in lines)
+        for line, values in lines:
+            line.set_ydata(values / scale)
+        self.scale.set_text(f"1 stands for {scale:.3g}")
+        self.here.set_xdata([result["step"]] * 2)
+
+    def describe(self, result):
+        """The sum of the chosen step, in numbers, and momentum's beside it."""
+        t = result["step"]
+        kept, new, c, h = result["cell"][:, t - 1]
+        return (
+            f"Step {t}, gradient {result['d'][t - 1]:.2g} ({result['stream']}), gates "
+            f"f = {result['forget']:g}, i = {result['input']:g}: the cell keeps "
+            f"{kept:.3g} and adds {new:.3g}, so c' = {c:.3g} and h' = {h:.3g}. "
+            f"Momentum with beta = {result['forget']:g} has {result['v'][t - 1]:.3g}."
+        )
+
+    def numbers(self, result):
+        """The sum at five steps."""
+        shown = sorted({1, 2, 5, STEPS, result["step"]})
+        rows = [
+            [name, *(f"{values[t - 1]:.3g}" for t in shown)]
+            for name, values in (("gradient d", result["d"]),
+                                 ("cell c'", result["cell"][2]),
+                                 ("hidden h'", result["cell"][3]),
+                                 ("momentum v", result["v"]))
+        ]  # fmt: skip
+        return ["", *(f"step {t}" for t in shown)], rows
+
+
+def settle_question() -> Guess:
+    """Before the panel opens: where does the cell settle under a steady gradient?"""
+    return Guess(
+        "Forget gate 0.9, input gate 1, and the gradient is 0.1 at every step. Where "
+        "does the cell c' settle in the end?",
+        truth=lambda: float(run_cell(np.full(500, 0.1), 0.9, 1.0)[2, -1]),
+        because="Each step keeps 0.9 of the old and adds 0.1 (tanh of it, to be "
+        "exact): c = 0.9 c + 0.1 gives c = 1, ten times the gradient, as momentum.",
+    )

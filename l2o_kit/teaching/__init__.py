@@ -1,0 +1,1 @@
+"""What every lesson uses: panels, guesses, checks, claims and their ledger."""
