@@ -54,11 +54,30 @@ from l2o_kit.search import search
 from l2o_kit.trainer import meta_train
 
 __all__ = [
-    "Concurrent", "Function", "GroupedOptimizer", "LSTMOptimizer", "LearnedOptimizer",
-    "Network", "Quadratic", "StyleTransfer", "compare", "convnet", "data", "diagnose",
-    "load", "meta_train", "mlp", "optimize", "plots", "rivals", "save", "search",
-    "trust", "tuned_baselines", "verdicts",
-]  # fmt: skip
+    "Concurrent",
+    "Function",
+    "GroupedOptimizer",
+    "LSTMOptimizer",
+    "LearnedOptimizer",
+    "Network",
+    "Quadratic",
+    "StyleTransfer",
+    "compare",
+    "convnet",
+    "data",
+    "diagnose",
+    "load",
+    "meta_train",
+    "mlp",
+    "optimize",
+    "plots",
+    "rivals",
+    "save",
+    "search",
+    "trust",
+    "tuned_baselines",
+    "verdicts",
+]
 
 # What lies above the library is not loaded before it is asked for.
 _LATER = {"StyleTransfer": "lessons.l09_art.art", "verdicts": "lessons.claims"}

@@ -83,8 +83,15 @@ class FirstOrder(Exact):
         super().see(t, losses, sources.detach(), target)
 
 
-def make_engine(optimizer, optimizee, unroll: int, coords: int, *,
-                second_derivatives: bool, **engine):  # fmt: skip
+def make_engine(
+    optimizer,
+    optimizee,
+    unroll: int,
+    coords: int,
+    *,
+    second_derivatives: bool,
+    **engine,
+):
     """What computes the meta-gradient of this optimizer, on this optimizee."""
     kind = engine_for(optimizer, second_derivatives)
     if engine and kind not in (Engine, Grouped):

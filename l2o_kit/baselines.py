@@ -73,8 +73,9 @@ class Baseline:
         return f"{self.name} (lr {self.lr:.3g})"
 
 
-def tuned_baselines(optimizee, *, steps: int = 100, batch: int, seed: int = 0,
-                    objective: str = "mean") -> dict[str, Baseline]:  # fmt: skip
+def tuned_baselines(
+    optimizee, *, steps: int = 100, batch: int, seed: int = 0, objective: str = "mean"
+) -> dict[str, Baseline]:
     """The six rivals, and Adam with cosine decay, each tuned on ``batch`` problems.
 
     Arguments:
@@ -91,8 +92,9 @@ def tuned_baselines(optimizee, *, steps: int = 100, batch: int, seed: int = 0,
         raise ValueError(f"objective={objective!r}: use one of {list(first)}.")
 
     def score(rival):
-        curves = optimize(rival, optimizee, steps=steps, batch=batch, seed=seed,
-                          purpose="tuning")  # fmt: skip
+        curves = optimize(
+            rival, optimizee, steps=steps, batch=batch, seed=seed, purpose="tuning"
+        )
         value = float(curves.mean_loss(first[objective]).mean())
         return value if math.isfinite(value) else math.inf
 
@@ -184,7 +186,11 @@ def adam(grad, memory, t, lr, beta):
 
 
 HAND_MADE = {
-    "SGD": sgd, "Momentum": momentum, "NAG": nag,
-    "RMSprop": rmsprop, "Adagrad": adagrad, "Adam": adam,
-}  # fmt: skip
+    "SGD": sgd,
+    "Momentum": momentum,
+    "NAG": nag,
+    "RMSprop": rmsprop,
+    "Adagrad": adagrad,
+    "Adam": adam,
+}
 REMEMBER = ("Momentum", "NAG", "Adam")  # the rules that beta means something to

@@ -101,8 +101,10 @@ def from_config(config: dict, seed: int = 0) -> Learned:
     """A fresh optimizer as its ``.config`` describes it; groups get other seeds."""
     if "groups" not in config:
         return LSTMOptimizer(**config, seed=seed)
-    members = {name: LSTMOptimizer(**part, seed=seed + k)
-               for k, (name, part) in enumerate(config["groups"].items())}  # fmt: skip
+    members = {
+        name: LSTMOptimizer(**part, seed=seed + k)
+        for k, (name, part) in enumerate(config["groups"].items())
+    }
     return GroupedOptimizer(members, config["rule"])
 
 
@@ -194,8 +196,11 @@ def _checksum(tensors, header) -> str:
 
 def today() -> dict:
     """The date and the versions in use, for provenance."""
-    versions = {"python": platform.python_version(), "torch": torch.__version__,
-                "l2o_kit": metadata.version("l2o_kit")}  # fmt: skip
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "l2o_kit": metadata.version("l2o_kit"),
+    }
     return {"date": datetime.date.today().isoformat(), "versions": versions}
 
 
@@ -210,8 +215,8 @@ def stored(name: str, beside: str = __file__) -> dict[str, np.ndarray]:
     if not path.is_file():
         names = sorted(p.stem for p in folder.glob("*.npz"))
         raise FileNotFoundError(
-            f"Nothing is stored as {name!r}. There is {names}. To compute it: "
-            f"python -m l2o_kit.lessons.stored {name}"
+            f"Nothing is stored as {name!r}. There is {names}. To compute it: python "
+            f"-m l2o_kit.lessons.stored {name}"
         )
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)

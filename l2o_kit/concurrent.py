@@ -93,8 +93,10 @@ class ConcurrentProblem(Problem):
         if create_graph and not theta.requires_grad:
             theta = theta.detach().requires_grad_()
         each = minibatch[:-1] if minibatch else [None] * len(self.views)
-        seen = [view.value_and_grads(theta, rows, create_graph)
-                for view, rows in zip(self.views, each, strict=True)]  # fmt: skip
+        seen = [
+            view.value_and_grads(theta, rows, create_graph)
+            for view, rows in zip(self.views, each, strict=True)
+        ]
         sources = torch.cat([grads for _, grads, _ in seen])
         if self.target is not self.clean:
             return seen[0][0], sources, None

@@ -47,10 +47,24 @@ LABELS = {  # which classes a network meets: lesson 08's four cases
 }
 
 __all__ = [
-    "LABELS", "Dataset", "add_noise", "breast_cancer", "cifar10", "diabetes", "digits",
-    "digits_on_photos", "dirichlet_subset", "from_loader", "mnist", "photos", "poison",
-    "rotate", "split", "standardize", "stream",
-]  # fmt: skip
+    "LABELS",
+    "Dataset",
+    "add_noise",
+    "breast_cancer",
+    "cifar10",
+    "diabetes",
+    "digits",
+    "digits_on_photos",
+    "dirichlet_subset",
+    "from_loader",
+    "mnist",
+    "photos",
+    "poison",
+    "rotate",
+    "split",
+    "standardize",
+    "stream",
+]
 
 
 class Dataset(NamedTuple):
@@ -86,8 +100,9 @@ def digits(size: int = 8) -> Dataset:
     X, y = _digits()
     X = torch.tensor(X, dtype=torch.float32) / 16
     if size != 8:
-        X = functional.interpolate(X.view(-1, 1, 8, 8), size=(size, size),
-                                   mode="bilinear").flatten(1)  # fmt: skip
+        X = functional.interpolate(
+            X.view(-1, 1, 8, 8), size=(size, size), mode="bilinear"
+        ).flatten(1)
     return split(X, torch.tensor(y))
 
 
@@ -102,12 +117,17 @@ def mnist() -> Dataset:
         path = downloads.fetch(name, MNIST_SERVERS, md5, "data.digits(size=28)")
         parts.append(torch.from_numpy(downloads.read_idx(path).copy()))
     X, y, X_held_out, y_held_out = parts
-    return Dataset(X.flatten(1).float() / 255, y.long(),
-                   X_held_out.flatten(1).float() / 255, y_held_out.long())  # fmt: skip
+    return Dataset(
+        X.flatten(1).float() / 255,
+        y.long(),
+        X_held_out.flatten(1).float() / 255,
+        y_held_out.long(),
+    )
 
 
-def digits_on_photos(labels=LABELS["all"], held_out: str = "test", *, size: int = 32,
-                     seed: int = 0) -> Dataset:  # fmt: skip
+def digits_on_photos(
+    labels=LABELS["all"], held_out: str = "test", *, size: int = 32, seed: int = 0
+) -> Dataset:
     """Digits painted on patches of photographs: 10,000 pictures [n, 3, size, size].
 
     A stand-in for CIFAR-10 that needs no network. Made in seconds, the same for the
@@ -157,8 +177,10 @@ def _painted(seed: int) -> dict:
         generator = stream(seed, f"digits on photos, {part}")
         rows = torch.randint(start, end, (count,), generator=generator)
         painted = photodigits.paint(X[rows], photos, generator)
-        arrays |= {f"X_{part}": (255 * painted).round().byte().numpy(),
-                   f"y_{part}": y[rows].numpy()}  # fmt: skip
+        arrays |= {
+            f"X_{part}": (255 * painted).round().byte().numpy(),
+            f"y_{part}": y[rows].numpy(),
+        }
         start = end
     return arrays
 
@@ -186,9 +208,12 @@ def cifar10(labels=LABELS["all"], held_out: str = "test") -> Dataset:
     X_test, y_test = downloads.read_cifar(path, ("test_batch.bin",))
     parts = {"train": X[:cut], "validation": X[cut:], "test": X_test}
     classes = {"train": y[:cut], "validation": y[cut:], "test": y_test}
-    return _subset({part: _as_float(X) for part, X in parts.items()},
-                   {part: torch.from_numpy(y).long() for part, y in classes.items()},
-                   labels, held_out)  # fmt: skip
+    return _subset(
+        {part: _as_float(X) for part, X in parts.items()},
+        {part: torch.from_numpy(y).long() for part, y in classes.items()},
+        labels,
+        held_out,
+    )
 
 
 def _subset(pictures: dict, classes: dict, labels, held_out: str) -> Dataset:
@@ -346,8 +371,9 @@ def poison(y: Tensor, rate: int | float, generator: torch.Generator):
     return y.index_put((wrong,), (y[wrong] + shift) % classes)
 
 
-def dirichlet_subset(y: Tensor, size: int, concentration: int | float,
-                     generator: torch.Generator):  # fmt: skip
+def dirichlet_subset(
+    y: Tensor, size: int, concentration: int | float, generator: torch.Generator
+):
     """Rows of a subset, [size], none twice, whose classes y [n] are uneven.
 
     The shares of the classes are drawn from a Dirichlet distribution whose parameters

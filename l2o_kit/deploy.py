@@ -64,9 +64,17 @@ class LearnedOptimizer(torch.optim.Optimizer):
     Example: ``LearnedOptimizer(model.parameters(), "digits_robust")``
     """
 
-    def __init__(self, params, rule: str | Path | Learned = "digits", *, lr=1.0,
-                 weight_decay=0.0, non_finite: str = "error", state_dtype=None,
-                 block_size: int = BLOCK_SIZE):  # fmt: skip
+    def __init__(
+        self,
+        params,
+        rule: str | Path | Learned = "digits",
+        *,
+        lr=1.0,
+        weight_decay=0.0,
+        non_finite: str = "error",
+        state_dtype=None,
+        block_size: int = BLOCK_SIZE,
+    ):
         rule = rule if isinstance(rule, nn.Module) else load(rule)
         check_rule(rule, non_finite, block_size)
         self.rule = copy.deepcopy(rule).requires_grad_(False)
@@ -131,8 +139,10 @@ class LearnedOptimizer(torch.optim.Optimizer):
         """The update of a block, and its states after it, in place."""
         dtype, sizes = rule.lstm.w_out.dtype, [one.theta.numel() for one in block]
         grads = torch.cat([one.grad.to(dtype) for one in block])
-        state = {name: join([one.state[name] for one in block], dtype)
-                 for name in block[0].state}  # fmt: skip
+        state = {
+            name: join([one.state[name] for one in block], dtype)
+            for name in block[0].state
+        }
         update, state = self._run(rule, grads, state)
         for name, new in state.items():
             kept = [one.state[name] for one in block]

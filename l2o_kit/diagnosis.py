@@ -193,8 +193,10 @@ def watch(trainer: Trainer) -> tuple[float | None, float | None, float | None]:
 def _shares(engine: Engine | Grouped) -> tuple[float, float]:
     """Of the step just made: the dead inputs, and the gates shut or open."""
     if isinstance(engine, Grouped):
-        parts = [(part.coords / engine.coords, *_shares(part))
-                 for part in engine.engines.values()]  # fmt: skip
+        parts = [
+            (part.coords / engine.coords, *_shares(part))
+            for part in engine.engines.values()
+        ]
         return tuple(sum(part[0] * part[k] for part in parts) for k in (1, 2))
     here, lstm = slice(engine.coords), engine.optimizer.lstm
     grads = engine.grads[0, :, here]
@@ -264,8 +266,8 @@ def _rival(optimizer, optimizee, steps) -> Finding:
         return Finding(name, measured, False, EXPLODES)
     ratio, low, high = paired_ratio(ours, theirs)
     measured = (
-        f"{rounded(ratio)} times [{rounded(low)}, {rounded(high)}] its mean loss "
-        f"over {steps} steps; its best constant rate is {rounded(sgd.lr)}."
+        f"{rounded(ratio)} times [{rounded(low)}, {rounded(high)}] its mean loss over "
+        f"{steps} steps; its best constant rate is {rounded(sgd.lr)}."
     )
     return Finding(name, measured, high < 1, RIVAL)
 
@@ -278,7 +280,7 @@ def _norms(norms, clip) -> Finding:
     middle, most, largest = norms.quantile(norms.new_tensor([0.5, 0.99, 1])).tolist()
     clipped = f"{(norms > (clip or math.inf)).double().mean():.0%}"
     measured = (
-        f"the median is {rounded(middle)}, one in a hundred above {rounded(most)}, "
-        f"the largest {rounded(largest)}; {clipped} were clipped."
+        f"the median is {rounded(middle)}, one in a hundred above {rounded(most)}, the "
+        f"largest {rounded(largest)}; {clipped} were clipped."
     )
     return Finding(name, measured, most <= 1000 * middle, NORMS)

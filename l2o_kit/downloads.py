@@ -47,10 +47,15 @@ def fetch(name: str, servers: tuple[str, ...], md5: str, instead: str) -> Path:
     folder, wrong = _writable(cache()), []
     for server in servers:
         try:
-            return Path(pooch.retrieve(
-                server + name, f"md5:{md5}", fname=name, path=folder,
-                downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
-            ))  # fmt: skip
+            return Path(
+                pooch.retrieve(
+                    server + name,
+                    f"md5:{md5}",
+                    fname=name,
+                    path=folder,
+                    downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
+                )
+            )
         except (OSError, ValueError) as error:  # no answer; another file
             wrong.append(f"{server}: {_short(error)}")
     raise DownloadFailed(

@@ -49,9 +49,15 @@ class Engine:
 
     create_graph = False  # whether the gradients it is shown must carry a graph
 
-    def __init__(self, optimizer: LSTMOptimizer, unroll: int, coords: int, *,
-                 block_size: int | None = None,
-                 memory_budget: int | float | None = None):  # fmt: skip
+    def __init__(
+        self,
+        optimizer: LSTMOptimizer,
+        unroll: int,
+        coords: int,
+        *,
+        block_size: int | None = None,
+        memory_budget: int | float | None = None,
+    ):
         weight = optimizer.lstm.w_out
         block_size = _default(BLOCK_SIZE, block_size, weight)
         memory_budget = _default(MEMORY_BUDGET, memory_budget, weight)

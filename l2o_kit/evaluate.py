@@ -23,9 +23,17 @@ from l2o_kit.plots import html_table, img, loss_curves, png
 
 # Methods that treat each coordinate alone, so that problems may lie side by side.
 COORDINATEWISE = {
-    "SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adadelta", "Adagrad",
-    "RMSprop", "Rprop",
-}  # fmt: skip
+    "SGD",
+    "Adam",
+    "AdamW",
+    "NAdam",
+    "RAdam",
+    "Adamax",
+    "Adadelta",
+    "Adagrad",
+    "RMSprop",
+    "Rprop",
+}
 
 
 def last_tenth_of(steps: int) -> int:
@@ -61,15 +69,23 @@ class Curves:
         bad = int(self.diverged.sum())
         return (
             f"Curves({steps} steps of {batch} problems; mean loss "
-            f"{self.losses[0].mean():.3g} -> {self.losses[-1].mean():.3g}"
-            f"{f'; {bad} diverged' if bad else ''})"
+            f"{self.losses[0].mean():.3g} -> "
+            f"{self.losses[-1].mean():.3g}{f'; {bad} diverged' if bad else ''})"
         )
 
 
 @torch.no_grad()
-def optimize(rule, optimizee, *, steps: int = 100, batch: int, seed: int = 0,
-             dtype=torch.float32, purpose="problems",
-             on_step=None) -> Curves:  # fmt: skip
+def optimize(
+    rule,
+    optimizee,
+    *,
+    steps: int = 100,
+    batch: int,
+    seed: int = 0,
+    dtype=torch.float32,
+    purpose="problems",
+    on_step=None,
+) -> Curves:
     """Optimize ``batch`` fresh problems for ``steps`` steps with one rule.
 
     Arguments:
@@ -174,8 +190,9 @@ def _start_plain(optimizer, theta):
     return step
 
 
-def compare(rules: dict, optimizee, *, steps: int = 100, batch: int = 100,
-            seed: int = 0) -> "Comparison":  # fmt: skip
+def compare(
+    rules: dict, optimizee, *, steps: int = 100, batch: int = 100, seed: int = 0
+) -> "Comparison":
     """Run every rule on the same ``batch`` fresh problems; the first is the reference.
 
     Fresh means new theta_0 and minibatches (for Quadratic also W and y), the same for
@@ -192,8 +209,13 @@ def compare(rules: dict, optimizee, *, steps: int = 100, batch: int = 100,
     return Comparison(curves, repr(optimizee))
 
 
-def paired_ratio(ours: Float[Tensor, "batch"], theirs: Float[Tensor, "batch"], *,
-                 resamples: int = 2000, seed: int = 0):  # fmt: skip
+def paired_ratio(
+    ours: Float[Tensor, "batch"],
+    theirs: Float[Tensor, "batch"],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+):
     """mean(ours) / mean(theirs), with a paired 95 % bootstrap: (ratio, low, high).
 
     Problems are drawn again with replacement, each with both its numbers, so that what
@@ -253,19 +275,34 @@ class Comparison:
 
     def _repr_html_(self):
         against = f"{self.reference} / rule"
-        header = ["rule", "mean loss", "median", against, "last 10 %", "median",
-                  against, "held-out", "diverged"]  # fmt: skip
+        header = [
+            "rule",
+            "mean loss",
+            "median",
+            against,
+            "last 10 %",
+            "median",
+            against,
+            "held-out",
+            "diverged",
+        ]
         cells = [
-            [row["rule"], _number(row["mean"]), _number(row["mean median"]),
-             _ratio(row["mean ratio"]), _number(row["last"]),
-             _number(row["last median"]), _ratio(row["last ratio"]),
-             f"{100 * row['accuracy']:.1f} %" if "accuracy" in row else "none",
-             str(row["diverged"])]
+            [
+                row["rule"],
+                _number(row["mean"]),
+                _number(row["mean median"]),
+                _ratio(row["mean ratio"]),
+                _number(row["last"]),
+                _number(row["last median"]),
+                _ratio(row["last ratio"]),
+                f"{100 * row['accuracy']:.1f} %" if "accuracy" in row else "none",
+                str(row["diverged"]),
+            ]
             for row in self.rows()
-        ]  # fmt: skip
+        ]
         caption = (
             f"{self.problem}. Loss over the steps 1 to T and over the last tenth of "
-            f"them; held-out accuracy at step T. A ratio below 1 means that "
+            "them; held-out accuracy at step T. A ratio below 1 means that "
             f"{self.reference} is better; in brackets its paired 95 % interval."
         )
         picture = img(png(self.figure()), self.alt())

@@ -139,11 +139,20 @@ class Tape:
         cut, gates = 3 * self.lstm.hidden_size, self.gates[k][t]
         i, f, o, g = gates.chunk(4)
         return SimpleNamespace(
-            W=self.W[k], z=self.z[k][t], x=self.z[k][t, :inputs],
-            h_next=self.z[k][after, inputs:-1], c=self.c[k][t], c_next=self.c[k][after],
-            tanh_c=self.tanh_c[k][t], gates=gates, sigmoids=gates[:cut],
-            i=i, f=f, o=o, g=g,
-        )  # fmt: skip
+            W=self.W[k],
+            z=self.z[k][t],
+            x=self.z[k][t, :inputs],
+            h_next=self.z[k][after, inputs:-1],
+            c=self.c[k][t],
+            c_next=self.c[k][after],
+            tanh_c=self.tanh_c[k][t],
+            gates=gates,
+            sigmoids=gates[:cut],
+            i=i,
+            f=f,
+            o=o,
+            g=g,
+        )
 
     def _derivatives(self, inputs):
         hidden = self.lstm.hidden_size
@@ -151,10 +160,19 @@ class Tape:
         gates = self.out.new_empty(4 * hidden, self.coords)
         i, f, o, g = gates.chunk(4)
         return SimpleNamespace(
-            z=z, x=z[:inputs], h=z[inputs:-1], c=torch.empty_like(i),
-            gates=gates, sigmoids=gates[: 3 * hidden], i=i, f=f, o=o, g=g,
-            gates_T=gates.T, W_T=self.out.new_empty(len(z), 4 * hidden),
-        )  # fmt: skip
+            z=z,
+            x=z[:inputs],
+            h=z[inputs:-1],
+            c=torch.empty_like(i),
+            gates=gates,
+            sigmoids=gates[: 3 * hidden],
+            i=i,
+            f=f,
+            o=o,
+            g=g,
+            gates_T=gates.T,
+            W_T=self.out.new_empty(len(z), 4 * hidden),
+        )
 
     @staticmethod
     def floats(lstm: LSTM, steps: int) -> int:

@@ -37,8 +37,18 @@ class Network:
     Example: ``Network(mlp([64, 20, 10]), *data.digits())``
     """
 
-    def __init__(self, module: nn.Module, X, y, X_held_out=None, y_held_out=None, *,
-                 loss=F.cross_entropy, batch_size=128, init_std=0.1):  # fmt: skip
+    def __init__(
+        self,
+        module: nn.Module,
+        X,
+        y,
+        X_held_out=None,
+        y_held_out=None,
+        *,
+        loss=F.cross_entropy,
+        batch_size=128,
+        init_std=0.1,
+    ):
         X, y = check_data(X, y, "X and y")
         if X_held_out is None:
             X, y, X_held_out, y_held_out = split(X, y)
@@ -143,8 +153,11 @@ def mlp(sizes, activation: str = "sigmoid") -> nn.Sequential:
     1510
     """
     activations = {
-        "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU,
-    }  # fmt: skip
+        "sigmoid": nn.Sigmoid,
+        "tanh": nn.Tanh,
+        "relu": nn.ReLU,
+        "silu": nn.SiLU,
+    }
     if activation not in activations:
         raise ValueError(
             f"activation={activation!r} is not known. Use one of {list(activations)}."
@@ -260,8 +273,8 @@ def check_loss(network):
     ):
         raise ValueError(
             f"y has shape {list(y.shape)}, and the outputs for it {len(y)} rows of "
-            f"{outputs.shape[1]}: compared, they would spread to every pair. Use "
-            "y[:, None].float()."
+            f"{outputs.shape[1]}: compared, they would spread to every pair. Use y[:, "
+            "None].float()."
         )
     try:
         value = network.loss_fn(outputs, y[:2])
@@ -273,7 +286,7 @@ def check_loss(network):
         ) from None
     if value.shape != ():
         raise ValueError(
-            f"loss must give one number per problem, and gave shape "
+            "loss must give one number per problem, and gave shape "
             f"{list(value.shape)} for two examples. Average over the minibatch, for "
             "instance with reduction='mean'."
         )
@@ -316,9 +329,11 @@ def _misfit(X, error) -> str:
             f"X is {X.dtype}, and the module cannot read it ({_first_line(error)}). "
             "Use X.float(), pictures X.float() / 255."
         )
-    advice = "X.flatten(1) makes rows of pictures." if X.ndim > 2 else (
-        "Compare the first layer's inputs with the columns of X."
-    )  # fmt: skip
+    advice = (
+        "X.flatten(1) makes rows of pictures."
+        if X.ndim > 2
+        else ("Compare the first layer's inputs with the columns of X.")
+    )
     return f"the module cannot read X {list(X.shape)} ({_first_line(error)}). {advice}"
 
 

@@ -225,9 +225,11 @@ def _check_function(f, start):
     theta = start.clone().requires_grad_()
     value = f(theta)
     if not isinstance(value, Tensor) or value.shape != ():
-        seen = f"shape {list(value.shape)}" if isinstance(value, Tensor) else (
-            f"a {type(value).__name__}"
-        )  # fmt: skip
+        seen = (
+            f"shape {list(value.shape)}"
+            if isinstance(value, Tensor)
+            else (f"a {type(value).__name__}")
+        )
         raise ValueError(
             f"f gave {seen} for theta [{len(start)}], and must give one number, a "
             "tensor without dimensions. End it with .sum() or .mean(), and keep to "

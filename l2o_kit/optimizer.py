@@ -67,8 +67,10 @@ def normalize(grads: Float[Tensor, "channels coords"], state: State):
     # subtle: epsilon stands inside the root, whose slope at zero is else infinite
     root = (v / (1 - decay) + EPSILON**2).sqrt()
     return torch.cat([m / (1 - decay) / root, grads / root]), {
-        "m": m, "v": v, "decay": decay
-    }  # fmt: skip
+        "m": m,
+        "v": v,
+        "decay": decay,
+    }
 
 
 class LSTMOptimizer(nn.Module):
@@ -89,19 +91,32 @@ class LSTMOptimizer(nn.Module):
     at the first step.
     """
 
-    def __init__(self, hidden_size: int = 20, num_layers: int = 2, *,
-                 combine: str = "concat", num_sources: int = 1,
-                 preprocess: str = "log_sign", p: float = 10.0,
-                 output_scale: float = 0.1, bounded: bool = False,
-                 seed: int = 0):  # fmt: skip
+    def __init__(
+        self,
+        hidden_size: int = 20,
+        num_layers: int = 2,
+        *,
+        combine: str = "concat",
+        num_sources: int = 1,
+        preprocess: str = "log_sign",
+        p: float = 10.0,
+        output_scale: float = 0.1,
+        bounded: bool = False,
+        seed: int = 0,
+    ):
         super().__init__()
         _check_choice("preprocess", preprocess, list(FEATURES))
         _check_choice("combine", combine, list(COMBINE))
         self.config = {
-            "hidden_size": hidden_size, "num_layers": num_layers, "combine": combine,
-            "num_sources": num_sources, "preprocess": preprocess, "p": p,
-            "output_scale": output_scale, "bounded": bounded,
-        }  # fmt: skip
+            "hidden_size": hidden_size,
+            "num_layers": num_layers,
+            "combine": combine,
+            "num_sources": num_sources,
+            "preprocess": preprocess,
+            "p": p,
+            "output_scale": output_scale,
+            "bounded": bounded,
+        }
         for name in ("hidden_size", "num_layers", "num_sources"):
             if self.config[name] < 1:
                 raise ValueError(f"{name}={self.config[name]}: it must be at least 1.")
@@ -128,8 +143,11 @@ class LSTMOptimizer(nn.Module):
         state = self.lstm.initial_state(coords)
         if self.config["preprocess"] == "normalized":
             zeros = self.lstm.w_out.new_zeros(self.channels, coords)
-            state |= {"m": zeros, "v": zeros.clone(),
-                      "decay": torch.ones_like(zeros[:1])}  # fmt: skip
+            state |= {
+                "m": zeros,
+                "v": zeros.clone(),
+                "decay": torch.ones_like(zeros[:1]),
+            }
         return state
 
     def combine(self, grads: Float[Tensor, "sources coords"]):
@@ -173,8 +191,8 @@ class LSTMOptimizer(nn.Module):
         if seen != self.num_sources:
             raise ValueError(
                 f"This optimizer reads num_sources={self.num_sources} gradient(s) a "
-                f"step, and was given {seen}. Give one gradient per source, "
-                "[sources, coords], or build it with another num_sources."
+                f"step, and was given {seen}. Give one gradient per source, [sources, "
+                "coords], or build it with another num_sources."
             )
 
     @property
@@ -185,9 +203,10 @@ class LSTMOptimizer(nn.Module):
     def extra_repr(self) -> str:
         plain = {"combine": "concat", "num_sources": 1, "bounded": False}
         shown = ", ".join(
-            f"{name}={value!r}" for name, value in self.config.items()
+            f"{name}={value!r}"
+            for name, value in self.config.items()
             if name not in plain or value != plain[name]
-        )  # fmt: skip
+        )
         return f"{shown}  # phi: {self.num_weights:,} weights"
 
     def __repr__(self):

@@ -32,8 +32,13 @@ STYLES = {
 }
 ROBUST = (VERMILION, ":", "s")  # its look: the learned one's colour, dotted
 # sources 0 to 4 of a Concurrent: colour, line style, marker
-SOURCES = ((VERMILION, "-", "o"), (BLUE, "--", "s"), (GREEN, "-.", "^"),
-           (ORANGE, ":", "D"), (PURPLE, "-", "v"))  # fmt: skip
+SOURCES = (
+    (VERMILION, "-", "o"),
+    (BLUE, "--", "s"),
+    (GREEN, "-.", "^"),
+    (ORANGE, ":", "D"),
+    (PURPLE, "-", "v"),
+)
 POINTS = 51  # of a curve that is kept
 
 
@@ -47,11 +52,15 @@ def style(name: str, steps: int = 100, phase: int = 0) -> dict:
     colour, line, marker = STYLES.get(name, STYLES["learned"])
     every = max(1, steps // 8)
     return {
-        "color": colour, "linestyle": line, "marker": marker, "label": name,
+        "color": colour,
+        "linestyle": line,
+        "marker": marker,
+        "label": name,
         "linewidth": 2.6 if name not in STYLES or name == "learned" else 1.6,
         "zorder": 4 if name == "learned" else 3,
-        "markersize": 5, "markevery": (phase % every, every),
-    }  # fmt: skip
+        "markersize": 5,
+        "markevery": (phase % every, every),
+    }
 
 
 def look_of(name: str, phase: int) -> dict:
@@ -99,10 +108,12 @@ def encode(canvas: FigureCanvasAgg) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
     chunks = (b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data
+        struct.pack(">I", len(data))
+        + name
+        + data
         + struct.pack(">I", zlib.crc32(name + data))
         for name, data in chunks
-    )  # fmt: skip
+    )
 
 
 def rounded(number, digits: int = 2) -> str:

@@ -69,5 +69,10 @@ def poisoned(rates=(0.0, 0.2, 0.5, 0.8), target: str = "clean") -> Concurrent:
     return Concurrent(digits(), [Poison(rate) for rate in rates], target)
 
 
-PROBLEMS = {"quadratic": quadratic, "digits": digits, "mnist_mlp": mnist_mlp,
-            "diabetes": diabetes, "conv_small": conv_small}  # fmt: skip
+PROBLEMS = {
+    "quadratic": quadratic,
+    "digits": digits,
+    "mnist_mlp": mnist_mlp,
+    "diabetes": diabetes,
+    "conv_small": conv_small,
+}

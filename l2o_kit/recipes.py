@@ -51,8 +51,13 @@ class Recipe:
     seed: int = 0
 
 
-ONLY_LAMBDA = {"only_lambda": True, "unroll": 20, "meta_steps": 100, "batch": 4,
-               "lr": (0.1, 0.003)}  # fmt: skip
+ONLY_LAMBDA = {
+    "only_lambda": True,
+    "unroll": 20,
+    "meta_steps": 100,
+    "batch": 4,
+    "lr": (0.1, 0.003),
+}
 
 
 RECIPES = {
@@ -159,8 +164,13 @@ RECIPES = {
 }
 
 
-def make(name: str, recipe: Recipe, folder: Path = PRETRAINED,
-         keep: Path | None = None, device: str | None = None) -> Path:  # fmt: skip
+def make(
+    name: str,
+    recipe: Recipe,
+    folder: Path = PRETRAINED,
+    keep: Path | None = None,
+    device: str | None = None,
+) -> Path:
     """Train one recipe from random phi; save it as NAME, with its provenance.
 
     keep: a folder for what each stage needs to go on; a run that was stopped goes on
@@ -183,19 +193,33 @@ def make(name: str, recipe: Recipe, folder: Path = PRETRAINED,
     return distributed.by_first(scored, optimizer, name, recipe, folder, seconds)
 
 
-def scored(optimizer: Learned, name: str, recipe: Recipe, folder: Path,
-           seconds: float) -> Path:  # fmt: skip
+def scored(
+    optimizer: Learned, name: str, recipe: Recipe, folder: Path, seconds: float
+) -> Path:
     """Score what a recipe made, and save it with its provenance."""
     optimizee = recipe.optimizee()
     optimizer.to("cpu")
-    curves = optimize(optimizer, optimizee, steps=recipe.steps, batch=recipe.judged_on,
-                      purpose="score")  # fmt: skip
+    curves = optimize(
+        optimizer,
+        optimizee,
+        steps=recipe.steps,
+        batch=recipe.judged_on,
+        purpose="score",
+    )
     mean, last = curves.mean_loss().mean(), curves.losses[-1].mean()
-    score = {f"mean loss, steps 1 to {recipe.steps}": round(float(mean), 4),
-             f"loss at step {recipe.steps}": round(float(last), 4)}  # fmt: skip
-    return save(optimizer, folder / f"{name}.safetensors", recipe=name,
-                how=how(recipe), seed=recipe.seed, score=score,
-                seconds=round(seconds))  # fmt: skip
+    score = {
+        f"mean loss, steps 1 to {recipe.steps}": round(float(mean), 4),
+        f"loss at step {recipe.steps}": round(float(last), 4),
+    }
+    return save(
+        optimizer,
+        folder / f"{name}.safetensors",
+        recipe=name,
+        how=how(recipe),
+        seed=recipe.seed,
+        score=score,
+        seconds=round(seconds),
+    )
 
 
 def kept(path: Path | None) -> dict:

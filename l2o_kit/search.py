@@ -70,17 +70,28 @@ class Found:
     def _repr_html_(self):
         names = list(dict.fromkeys(n for t in self.trials for n in t.candidate))
         rows = [
-            [f"{trial.score:.4g}",
-             *(repr(trial.candidate.get(name, "")) for name in names), trial.reason]
+            [
+                f"{trial.score:.4g}",
+                *(repr(trial.candidate.get(name, "")) for name in names),
+                trial.reason,
+            ]
             for trial in self.trials
-        ]  # fmt: skip
+        ]
         escaped = [[html.escape(cell) for cell in row] for row in rows]
         header = ["score", *map(html.escape, names), "what went wrong"]
         return html_table(header, escaped, html.escape(self.scored_by))
 
 
-def search(build: Callable, optimizee, candidates: list[dict], *, judged_on: int = 32,
-           steps: int = 100, jobs: int = -1, **common) -> Found:  # fmt: skip
+def search(
+    build: Callable,
+    optimizee,
+    candidates: list[dict],
+    *,
+    judged_on: int = 32,
+    steps: int = 100,
+    jobs: int = -1,
+    **common,
+) -> Found:
     """Train every candidate, score it on ``judged_on`` fresh problems, sort them.
 
     Arguments:
@@ -110,12 +121,16 @@ def search(build: Callable, optimizee, candidates: list[dict], *, judged_on: int
     with tqdm(total=len(tasks), desc="search") as bar:
         trials = _Shown(bar, jobs)(tasks)
     trials = sorted(trials, key=lambda trial: trial.score)
-    return Found(trials, f"Mean loss over the steps 1 to {steps} of {judged_on} "
-                         f"problems for tuning: {optimizee!r}")  # fmt: skip
+    return Found(
+        trials,
+        f"Mean loss over the steps 1 to {steps} of {judged_on} problems for tuning: "
+        f"{optimizee!r}",
+    )
 
 
-def try_one(build, optimizee, candidate: dict, judged_on: int, steps: int,
-            common: dict) -> Trial:  # fmt: skip
+def try_one(
+    build, optimizee, candidate: dict, judged_on: int, steps: int, common: dict
+) -> Trial:
     """Train and score one candidate, with one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

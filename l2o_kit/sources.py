@@ -221,8 +221,10 @@ class Subset(Part):
     def spoil(self, view, own, common):
         """Minibatches then come from these rows."""
         labels = view.network.data[1]
-        rows = [data.dirichlet_subset(labels, self.size, self.concentration, own)
-                for _ in view.theta0]  # fmt: skip
+        rows = [
+            data.dirichlet_subset(labels, self.size, self.concentration, own)
+            for _ in view.theta0
+        ]
         return view.but(rows=torch.stack(rows))
 
 
@@ -237,7 +239,7 @@ class Variant(Part):
         super().check(optimizee)
         if self.network.coords != optimizee.coords:
             raise ValueError(
-                f"sources share theta, and disagree on how long it is: "
+                "sources share theta, and disagree on how long it is: "
                 f"{self.network.coords} and {optimizee.coords} coordinates."
             )
 

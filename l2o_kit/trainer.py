@@ -36,12 +36,29 @@ from l2o_kit.window import MAX_NORM, Log, MetaTrainingDiverged, Trainer, move
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
-def meta_train(optimizer: Learned, optimizee, *,
-               meta_steps=None, seconds=None,
-               horizon=100, unroll=20, discount=1.0, batch, lr, seed=0,
-               curriculum=False, imitate=None, clip=MAX_NORM,
-               second_derivatives=False, device=None, checkpoint=None, resume=None,
-               checkpoint_seconds=30.0, on_step=None, **engine) -> Log:  # fmt: skip
+def meta_train(
+    optimizer: Learned,
+    optimizee,
+    *,
+    meta_steps=None,
+    seconds=None,
+    horizon=100,
+    unroll=20,
+    discount=1.0,
+    batch,
+    lr,
+    seed=0,
+    curriculum=False,
+    imitate=None,
+    clip=MAX_NORM,
+    second_derivatives=False,
+    device=None,
+    checkpoint=None,
+    resume=None,
+    checkpoint_seconds=30.0,
+    on_step=None,
+    **engine,
+) -> Log:
     """Train phi in place, with a progress bar; interrupt it and keep what was learned.
 
     Arguments:
@@ -84,14 +101,27 @@ def meta_train(optimizer: Learned, optimizee, *,
     if distributed.world() > 1:  # they may have been built differently
         optimizer.load_state_dict(distributed.by_first(optimizer.state_dict))
     move(optimizer, device)
-    settings = {"horizon": horizon, "unroll": unroll, "discount": discount,
-                "batch": batch, "seed": seed, "curriculum": curriculum,
-                "imitate": imitate, "clip": clip,
-                "second_derivatives": second_derivatives}  # fmt: skip
+    settings = {
+        "horizon": horizon,
+        "unroll": unroll,
+        "discount": discount,
+        "batch": batch,
+        "seed": seed,
+        "curriculum": curriculum,
+        "imitate": imitate,
+        "clip": clip,
+        "second_derivatives": second_derivatives,
+    }
     trainer = Trainer(optimizer, optimizee, **settings, **engine)
-    recipe = {"optimizer": optimizer.config, "optimizee": _name(optimizee),
-              "meta_steps": meta_steps, "seconds": seconds, "lr": lr, **settings,
-              "dtype": str(trainer.weight.dtype)}  # fmt: skip
+    recipe = {
+        "optimizer": optimizer.config,
+        "optimizee": _name(optimizee),
+        "meta_steps": meta_steps,
+        "seconds": seconds,
+        "lr": lr,
+        **settings,
+        "dtype": str(trainer.weight.dtype),
+    }
     log = restore(resume, trainer, recipe) if resume is not None else Log(unroll)
     log.trained = (optimizer, optimizee, settings)
     checkpoints = Checkpoints(checkpoint, checkpoint_seconds, recipe)
@@ -103,8 +133,12 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
     """Windows, until the count or the clock says so."""
     began = distributed.by_first(time.perf_counter) - (log.seconds or [0])[-1]
     silent = on_step is not None or distributed.rank() > 0
-    with tqdm(total=meta_steps or seconds, desc="meta-training", bar_format=BAR,
-              disable=silent) as bar:  # fmt: skip
+    with tqdm(
+        total=meta_steps or seconds,
+        desc="meta-training",
+        bar_format=BAR,
+        disable=silent,
+    ) as bar:
         try:
             done = _show(bar, log, meta_steps)
             while done < 1:
@@ -126,8 +160,9 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
                 f"Meta-step {len(log.meta_losses) + 1} (steps {trainer.start} to "
                 f"{trainer.start + trainer.unroll} of a roll-out) was not finite. phi "
                 f"keeps its last finite values. Try a smaller lr (it was {lr}), a "
-                "smaller output_scale, or a shorter horizon.", log
-            ) from error  # fmt: skip
+                "smaller output_scale, or a shorter horizon.",
+                log,
+            ) from error
     return log
 
 

@@ -69,8 +69,9 @@ def weighing(name: str, lambdas) -> LSTMOptimizer:
     return optimizer
 
 
-def learn_lambda(optimizer: LSTMOptimizer, concurrent: Concurrent, *, lr=RATE,
-                 **settings) -> Log:  # fmt: skip
+def learn_lambda(
+    optimizer: LSTMOptimizer, concurrent: Concurrent, *, lr=RATE, **settings
+) -> Log:
     """Train alpha and nothing else; settings as of ``meta_train``. Returns its log.
 
     Raises ValueError where the optimizer has no softmax: then there is no lambda.
@@ -107,30 +108,53 @@ class Kind:
 
 KINDS = {
     "noise": Kind(
-        noisy, (0.1, 0.5, 1.0, 2.0, 3.0), 4, (0.5, 1.0, 2.0, 3.0), "quadratic",
-        SLOWER | {"meta_steps": 200, "batch": 64}, 64, 0.3,
+        noisy,
+        (0.1, 0.5, 1.0, 2.0, 3.0),
+        4,
+        (0.5, 1.0, 2.0, 3.0),
+        "quadratic",
+        SLOWER | {"meta_steps": 200, "batch": 64},
+        64,
+        0.3,
     ),
     "rotation": Kind(
-        rotated, (0, 20, 45, 90, 180), 3, (0, 20, 45), "digits",
-        SLOWER | {"meta_steps": 60, "batch": 4}, 8, 0.07,
+        rotated,
+        (0, 20, 45, 90, 180),
+        3,
+        (0, 20, 45),
+        "digits",
+        SLOWER | {"meta_steps": 60, "batch": 4},
+        8,
+        0.07,
     ),
     "poison": Kind(
-        poisoned, (0.0, 0.2, 0.5, 0.8), 4, (0.0, 0.2, 0.5, 0.8), "digits",
-        SLOWER | {"meta_steps": 60, "batch": 4}, 8, 0.07,
+        poisoned,
+        (0.0, 0.2, 0.5, 0.8),
+        4,
+        (0.0, 0.2, 0.5, 0.8),
+        "digits",
+        SLOWER | {"meta_steps": 60, "batch": 4},
+        8,
+        0.07,
     ),
-}  # fmt: skip
+}
 
 
-def learned(kind: Kind, amounts, target="clean", seed=0, on_step=None, **training
-            ) -> tuple[LSTMOptimizer, Log]:  # fmt: skip
+def learned(
+    kind: Kind, amounts, target="clean", seed=0, on_step=None, **training
+) -> tuple[LSTMOptimizer, Log]:
     """The frozen LSTM with the lambda that it learns at a setting, and the log.
 
     on_step(optimizer, log) is called after every meta-step.
     """
     optimizer = trusting(kind.frozen, len(amounts))
-    log = learn_lambda(optimizer, kind.make(amounts, target), seed=seed,
-                       on_step=lambda log: on_step and on_step(optimizer, log),
-                       **kind.training | training)  # fmt: skip
+    log = learn_lambda(
+        optimizer,
+        kind.make(amounts, target),
+        seed=seed,
+        on_step=lambda log: on_step and on_step(optimizer, log),
+        **kind.training | training,
+    )
     return optimizer, log
 
 
@@ -154,8 +178,10 @@ def inverse_variance(stds) -> np.ndarray:
 
 def second_moments(stds, shared=0.0, bias=0.0) -> np.ndarray:
     """M [K, K] of errors s_k eps_k + c_k eps + b_k, eps being common to all sources."""
-    stds, shared, bias = (np.broadcast_to(np.asarray(v, dtype=float), np.shape(stds))
-                          for v in (stds, shared, bias))  # fmt: skip
+    stds, shared, bias = (
+        np.broadcast_to(np.asarray(v, dtype=float), np.shape(stds))
+        for v in (stds, shared, bias)
+    )
     return np.diag(stds**2) + np.outer(shared, shared) + np.outer(bias, bias)
 
 

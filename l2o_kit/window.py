@@ -41,10 +41,22 @@ class Trainer:
     to where phi is.
     """
 
-    def __init__(self, optimizer: Learned, optimizee, *,
-                 horizon=100, unroll=20, discount=1.0, batch, seed=0,
-                 curriculum=False, imitate=None, clip=MAX_NORM,
-                 second_derivatives=False, **engine):  # fmt: skip
+    def __init__(
+        self,
+        optimizer: Learned,
+        optimizee,
+        *,
+        horizon=100,
+        unroll=20,
+        discount=1.0,
+        batch,
+        seed=0,
+        curriculum=False,
+        imitate=None,
+        clip=MAX_NORM,
+        second_derivatives=False,
+        **engine,
+    ):
         self.optimizer, self.optimizee = optimizer, optimizee
         self.weight = one_device(optimizer)
         self.horizon, self.unroll, self.batch = horizon, unroll, batch
@@ -58,9 +70,13 @@ class Trainer:
         self.minibatches = stream(seed, "meta-train minibatches")
         self.meta_optimizer = torch.optim.Adam(optimizer.parameters())
         self.engine = make_engine(
-            optimizer, optimizee, unroll, mine * optimizee.coords,
-            second_derivatives=second_derivatives, **engine,
-        )  # fmt: skip
+            optimizer,
+            optimizee,
+            unroll,
+            mine * optimizee.coords,
+            second_derivatives=second_derivatives,
+            **engine,
+        )
         self.teacher = imitate and Teacher(imitate, self.weight, self.engine.coords)
         self.start, self.end = 0, 0  # of this window; of this roll-out
         self.done, self.norm = 0.0, math.nan  # of the run; of the last meta-gradient
@@ -240,8 +256,8 @@ class Log:
         means = self.rollouts()
         return (
             f"Log({len(self.meta_losses)} meta-steps in {self.seconds[-1]:.0f} s, "
-            f"{len(means)} roll-outs; mean loss {means[0]:.3g} -> {means[-1]:.3g}"
-            f"{', interrupted' if self.interrupted else ''})"
+            f"{len(means)} roll-outs; mean loss {means[0]:.3g} -> "
+            f"{means[-1]:.3g}{', interrupted' if self.interrupted else ''})"
         )
 
 

@@ -187,8 +187,11 @@ def faint_marks(figure) -> list[str]:
     wrong = []
     for ax, marks, pale in axes_of(figure):
         ground = ax.get_facecolor()[:3]
-        shades = [over(colours_of(mark)[0], ground) for mark in pale
-                  if "Fill" not in type(mark).__name__]  # fmt: skip
+        shades = [
+            over(colours_of(mark)[0], ground)
+            for mark in pale
+            if "Fill" not in type(mark).__name__
+        ]
         for mark, shade in itertools.product(marks, [ground, *shades]):
             inks = [over(colour, shade) for colour in colours_of(mark)]
             if inks and max(contrast(ink, shade) for ink in inks) < 3:
@@ -210,9 +213,13 @@ def looks(ax) -> list[tuple]:
     marks = [mark for mark in (*ax.lines, *bars) if (mark.get_alpha() or 1) >= 0.5]
     names = [mark.get_label() for mark in marks]
     names = ["" if name.startswith("_") else name for name in names]
-    return sorted({(to_hex(colours_of(mark)[0]), form(mark), name)
-                   for mark, name in zip(marks, names, strict=True)
-                   if colours_of(mark)})  # fmt: skip
+    return sorted(
+        {
+            (to_hex(colours_of(mark)[0]), form(mark), name)
+            for mark, name in zip(marks, names, strict=True)
+            if colours_of(mark)
+        }
+    )
 
 
 def confused(figure, apart: int | float, all_lines: bool = True) -> list[str]:

@@ -29,9 +29,18 @@ META_STEPS = 40
 def train(path: Path, result: Path | None = None):
     """Train to the end, from ``path`` where it is there; leave phi in ``result``."""
     optimizer = LSTMOptimizer(4, preprocess="normalized", combine="softmax")
-    meta_train(optimizer, Quadratic(3), meta_steps=META_STEPS, horizon=6, unroll=2,
-               batch=3, lr=(0.01, 0.001), checkpoint=path, checkpoint_seconds=0.0,
-               resume=path if path.exists() else None)  # fmt: skip
+    meta_train(
+        optimizer,
+        Quadratic(3),
+        meta_steps=META_STEPS,
+        horizon=6,
+        unroll=2,
+        batch=3,
+        lr=(0.01, 0.001),
+        checkpoint=path,
+        checkpoint_seconds=0.0,
+        resume=path if path.exists() else None,
+    )
     if result:
         checkpoint.save(optimizer, result)
 

@@ -67,10 +67,12 @@ class SourcesProblem(Problem):
         with torch.enable_grad():
             at = theta if theta.requires_grad else theta.detach().requires_grad_()
             losses = self.losses(at, minibatch)
-            grads = torch.stack([
-                torch.autograd.grad(loss.sum(), at, create_graph=True)[0]
-                for loss in losses
-            ])  # fmt: skip
+            grads = torch.stack(
+                [
+                    torch.autograd.grad(loss.sum(), at, create_graph=True)[0]
+                    for loss in losses
+                ]
+            )
         loss, sources, target = losses[0], grads, None
         if self.clean:
             loss, sources, target = losses[-1], grads[:-1], grads[-1]

@@ -25,21 +25,36 @@ from tests.test_colours import APART, Page
 
 # Pale shades: bands of an interval whose middle is a line, and strips that mark what
 # a control says in words. The table and the sentence have their numbers.
-SHADED = {"Race", "FreshRace", "Away", "Generalize", "Map", "Horizon", "Subsets",
-          "Filters", "Preprocessing"}  # fmt: skip
+SHADED = {
+    "Race",
+    "FreshRace",
+    "Away",
+    "Generalize",
+    "Map",
+    "Horizon",
+    "Subsets",
+    "Filters",
+    "Preprocessing",
+}
 BARS, ROWS = "bars under a marker each", "rows with names"
 # Where marks of one plot differ by colour alone, because something else names them.
 NAMED = {
     "Gates": "bars, each over its name",
     "Unrolled": "arrows, told by where they begin and end",
-    "Networks": ROWS, "ConvNets": ROWS, "ArtRace": ROWS,
-    "Noisy": BARS, "Rotated": BARS, "Poisoned": BARS, "BrokenLaw": BARS,
-    "LiveTrust": BARS, "LiveTurned": BARS,
+    "Networks": ROWS,
+    "ConvNets": ROWS,
+    "ArtRace": ROWS,
+    "Noisy": BARS,
+    "Rotated": BARS,
+    "Poisoned": BARS,
+    "BrokenLaw": BARS,
+    "LiveTrust": BARS,
+    "LiveTurned": BARS,
     "Map": "spans on lines with a form each",
     "Subsets": "spans on lines with a form each",
     "Horizon": "borders of bands, around lines with a form each",
     "Paths": "single seeds, around means with a form each",
-}  # fmt: skip
+}
 
 
 @functools.cache
@@ -83,11 +98,13 @@ def looked_at(kind) -> dict:
         if not large:
             seen["wrong"] += figures.faint_letters(panel.figure, texts)
         for _ in itertools.chain([None], at_ends(panel) if large else ()):
-            seen["shown"].append((panel.picture, panel.text, panel._picture.value,
-                                  panel._sentence.value))  # fmt: skip
+            seen["shown"].append(
+                (panel.picture, panel.text, panel._picture.value, panel._sentence.value)
+            )
             seen["wrong"] += figures.crowded(panel.figure, letters.now())
-        seen["letters"][large] = {t.get_text(): t.get_fontsize() * panel.figure.dpi
-                                  for t in letters.standing}  # fmt: skip
+        seen["letters"][large] = {
+            t.get_text(): t.get_fontsize() * panel.figure.dpi for t in letters.standing
+        }
     for artist in hidden:
         artist.set_visible(True)
     return seen

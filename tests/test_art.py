@@ -78,11 +78,14 @@ def test_blur_equals_the_two_dimensional_kernel():
     torch.testing.assert_close(blur(picture), F.conv2d(padded, kernel, groups=3))
 
 
-@pytest.mark.parametrize("arguments, says", [
-    ({"filters": 0}, "filters=0: give at least 1"),
-    ({"sizes": (3, 4)}, r"sizes=\(3, 4\): filters have an odd number"),
-    ({"sizes": ()}, r"sizes=\(\): filters have an odd number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ({"filters": 0}, "filters=0: give at least 1"),
+        ({"sizes": (3, 4)}, r"sizes=\(3, 4\): filters have an odd number"),
+        ({"sizes": ()}, r"sizes=\(\): filters have an odd number"),
+    ],
+)
 def test_impossible_filters_are_refused(arguments, says):
     with pytest.raises(ValueError, match=says):
         RandomFilters(**arguments)
@@ -157,8 +160,9 @@ def test_matched_colours_have_the_mean_and_covariance_of_the_style(monkeypatch):
     style = 0.4 + 0.1 * (images(1, 20, 20, seed=1)[0] - 0.5)
     matched = match_colours(content, style).flatten(1)
     torch.testing.assert_close(matched.mean(1), style.flatten(1).mean(1))
-    torch.testing.assert_close(matched.cov(), style.flatten(1).cov(), rtol=1e-2,
-                               atol=1e-6)  # fmt: skip
+    torch.testing.assert_close(
+        matched.cov(), style.flatten(1).cov(), rtol=1e-2, atol=1e-6
+    )
 
 
 def test_matching_a_picture_to_itself_changes_nothing():
@@ -217,8 +221,9 @@ def test_the_gradient_equals_finite_differences():
         direction = torch.randn(theta.shape, generator=draw(seed)).double()
         step = 1e-6 * direction
         slope = (problem.loss(theta + step) - problem.loss(theta - step)) / 2e-6
-        torch.testing.assert_close(slope, (grad * direction).sum(1), rtol=1e-4,
-                                   atol=1e-6)  # fmt: skip
+        torch.testing.assert_close(
+            slope, (grad * direction).sum(1), rtol=1e-4, atol=1e-6
+        )
 
 
 def test_problems_side_by_side_do_not_meet():
@@ -281,8 +286,9 @@ def test_every_problem_draws_its_style_and_content_comes_from_the_split(monkeypa
 
 def test_given_pictures_keep_their_shape_and_start_grey_where_asked():
     pictures = [torch.rand(3, 20, 31, generator=draw(k)) for k in range(2)]
-    task = StyleTransfer("brush", pictures, start="grey", noise=0.0,
-                         features=RandomFilters(2))  # fmt: skip
+    task = StyleTransfer(
+        "brush", pictures, start="grey", noise=0.0, features=RandomFilters(2)
+    )
     assert task.coords == 3 * 20 * 31
     problem = task.sample(5, draw())
     assert (problem.theta0 == 0.5).all()
@@ -310,8 +316,10 @@ BAD = [
     ({"content": torch.zeros(3, 16, 16).byte()}, "This picture is torch.uint8"),
     ({"content": torch.full((3, 16, 16), 255.0)}, "are 255 to 255; .* Divide by 255"),
     ({"style": torch.full((3, 16, 16), torch.nan)}, "are nan to nan; they must"),
-    ({"content": [torch.zeros(3, 16, 16), torch.zeros(3, 16, 17)]},
-     r"several sizes, \[\(16, 16\), \(16, 17\)\].*square"),
+    (
+        {"content": [torch.zeros(3, 16, 16), torch.zeros(3, 16, 17)]},
+        r"several sizes, \[\(16, 16\), \(16, 17\)\].*square",
+    ),
     ({"size": 5}, "5 x 5 pixels is too small: these features need 6"),
     ({"content": torch.zeros(3, 1, 40)}, "1 x 40 pixels is too small"),
     ({"content_weight": -1.0}, "content_weight=-1.0: a weight is a number of at"),
@@ -319,9 +327,13 @@ BAD = [
     ({"start": "black"}, 'start=\'black\': use "content" or "grey"'),
     ({"noise": -0.1}, "noise=-0.1: the size of noise cannot be negative"),
     ({"features": "vgg16"}, "features='vgg16' is not known"),
-    (dict.fromkeys(("style_weight", "content_weight", "tv_weight", "range_weight"), 0),
-     "All four weights are 0"),
-]  # fmt: skip
+    (
+        dict.fromkeys(
+            ("style_weight", "content_weight", "tv_weight", "range_weight"), 0
+        ),
+        "All four weights are 0",
+    ),
+]
 
 
 @pytest.mark.parametrize("arguments, says", BAD)
@@ -376,9 +388,9 @@ def pretend_torchvision(monkeypatch, vgg19):
 
 def test_vgg19_gives_the_layers_of_the_paper(monkeypatch):
     asked = []
-    pretend_torchvision(monkeypatch, lambda weights: (
-        asked.append(weights) or small_vgg(weights)
-    ))  # fmt: skip
+    pretend_torchvision(
+        monkeypatch, lambda weights: asked.append(weights) or small_vgg(weights)
+    )
     network = VGG19().double()
     assert asked == ["trained"] and len(network.layers) == 30  # the last is relu5_1
     picture = images(1, 32, 32)

@@ -27,12 +27,16 @@ def test_two_rates_are_torchs_adam_with_a_rate_for_the_convolutions():
     columns, first = {}, 0
     for name, shape in shapes(network).items():
         columns[name] = slice(first, first := first + shape.numel())
-    parts = {name: torch.zeros(2, c.stop - c.start, requires_grad=True)
-             for name, c in columns.items()}  # fmt: skip
+    parts = {
+        name: torch.zeros(2, c.stop - c.start, requires_grad=True)
+        for name, c in columns.items()
+    }
     is_conv = {name: len(shapes(network)[name]) == 4 for name in names}
     assert sorted(set(is_conv.values())) == [False, True]
-    groups = [{"params": [parts[n] for n in names if is_conv[n] is kind], "lr": lr}
-              for kind, lr in ((True, 0.03), (False, 0.001))]  # fmt: skip
+    groups = [
+        {"params": [parts[n] for n in names if is_conv[n] is kind], "lr": lr}
+        for kind, lr in ((True, 0.03), (False, 0.001))
+    ]
     oracle = torch.optim.Adam(groups)
     random = torch.Generator().manual_seed(0)
     for _ in range(3):
@@ -80,8 +84,9 @@ def test_art_is_tuned_on_contents_that_it_was_not_trained_on():
 
 
 def test_the_average_of_sources_counts_each_as_much():
-    concurrent = Concurrent(Quadratic(4, theta_true=True), [Noise(0.5), Noise(2.0), ()],
-                            "clean")  # fmt: skip
+    concurrent = Concurrent(
+        Quadratic(4, theta_true=True), [Noise(0.5), Noise(2.0), ()], "clean"
+    )
     one, all_three = (
         kind.sample(5, torch.Generator().manual_seed(0))
         for kind in (Averaged(concurrent), concurrent)

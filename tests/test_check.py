@@ -132,8 +132,7 @@ def other_form(grad, v, lr, beta):
     return v, v
 
 
-def roll_out(phi, theta, f, grad_f, steps, late=False, only_last=False,
-             in_place=False):  # fmt: skip
+def roll_out(phi, theta, f, grad_f, steps, late=False, only_last=False, in_place=False):
     losses = []
     for _ in range(steps):
         before = f(theta)
@@ -143,8 +142,9 @@ def roll_out(phi, theta, f, grad_f, steps, late=False, only_last=False,
     return losses[-1] if only_last else sum(losses)
 
 
-def cut(phi, theta, f, grad_f, steps, *, read=False, past=False, sums=False,
-        first=False):  # fmt: skip
+def cut(
+    phi, theta, f, grad_f, steps, *, read=False, past=False, sums=False, first=False
+):
     """The right number, and one path from phi to it cut."""
     total, rate = 0.0, phi.exp()
     for _ in range(steps):
@@ -183,8 +183,11 @@ ANSWERS = [
     ("momentum", average, "The heavy ball keeps a sum"),
     ("momentum", forgets, "v is not carried on"),
     ("momentum", in_place, "changed its argument in place"),
-    ("momentum", lambda grad, v, lr, beta: (lr * (beta * v + grad), beta * v + grad),
-     "uphill"),
+    (
+        "momentum",
+        lambda grad, v, lr, beta: (lr * (beta * v + grad), beta * v + grad),
+        "uphill",
+    ),
     ("momentum", lambda grad, v, lr, beta: (-lr * grad, v), "plain gradient descent"),
     ("momentum", lambda grad, v, lr, beta: -lr * grad, "Return two things"),
     ("meta_loss", lambda *a: roll_out(*a), "Right: the losses"),
@@ -195,16 +198,22 @@ ANSWERS = [
     ("meta_loss", lambda *a: roll_out(*a).item(), "it has lost its graph"),
     ("meta_loss", lambda *a: roll_out(*a).detach(), "it has lost its graph"),
     ("meta_loss", lambda p, *a: roll_out(p.exp(), *a), "The rate is phi.exp()"),
-    ("meta_loss", lambda p, theta, f, g, n: roll_out(
-        p, theta, f, g, n, in_place=True), "you change theta in place"),
+    (
+        "meta_loss",
+        lambda p, theta, f, g, n: roll_out(p, theta, f, g, n, in_place=True),
+        "you change theta in place",
+    ),
     ("meta_loss", cut, "Right: the losses"),
     ("meta_loss", lambda *a: cut(*a, past=True), "truncation, in windows of one step"),
     ("meta_loss", lambda *a: cut(*a, read=True), "That is first order"),
     ("meta_loss", lambda *a: cut(*a, sums=True), "The running total is detached"),
     ("meta_loss", lambda *a: cut(*a, first=True), "Somewhere a path from phi"),
     ("meta_loss", lambda p, *a: cut(p.detach(), *a) + 0 * p, "Is phi detached?"),
-    ("meta_loss", lambda p, theta, f, g, n: roll_out(
-        p, theta, f, lambda x: 2 * x, n), "Yours is right for theta^2"),
+    (
+        "meta_loss",
+        lambda p, theta, f, g, n: roll_out(p, theta, f, lambda x: 2 * x, n),
+        "Yours is right for theta^2",
+    ),
     ("suffix_sum", lambda x: x.flip(0).cumsum(0).flip(0), "Right"),
     ("suffix_sum", lambda x: x[::-1].cumsum(0), "Use flip(0)"),
     ("suffix_sum", lambda x: x.cumsum(0), "You add from the front"),
@@ -212,20 +221,35 @@ ANSWERS = [
     ("suffix_sum", lambda x: x.flip(0).cumsum(0), "in reverse order"),
     ("suffix_sum", lambda x: x.sum(0), "You return one sum"),
     ("suffix_sum", lambda x: x * 3, "expected [["),
-    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / (2 * s) * e,
-     "Right: two losses"),
-    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / (2 * s),
-     "forget to multiply by e"),
-    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / s * e,
-     "divide by 2 s"),
-    ("evolution", lambda f, p, e, s: (f(p - s * e) - f(p + s * e)) / (2 * s) * e,
-     "turned round"),
+    (
+        "evolution",
+        lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / (2 * s) * e,
+        "Right: two losses",
+    ),
+    (
+        "evolution",
+        lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / (2 * s),
+        "forget to multiply by e",
+    ),
+    (
+        "evolution",
+        lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / s * e,
+        "divide by 2 s",
+    ),
+    (
+        "evolution",
+        lambda f, p, e, s: (f(p - s * e) - f(p + s * e)) / (2 * s) * e,
+        "turned round",
+    ),
     ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p)) / s * e, "one side only"),
     ("evolution", lambda f, p, e, s: 3.0, "expected"),
-    ("evolution", lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / 2 * s * e,
-     "Mind the brackets"),
+    (
+        "evolution",
+        lambda f, p, e, s: (f(p + s * e) - f(p - s * e)) / 2 * s * e,
+        "Mind the brackets",
+    ),
     ("momentum", lambda *a: (_ for _ in ()).throw(KeyError("x")), "raised KeyError"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "answer", "message"), ANSWERS)
@@ -238,8 +262,10 @@ def test_answers_meet_their_misconception(name, answer, message, capsys):
 def test_a_wrong_meta_gradient_is_shown_beside_the_right_one(capsys):
     phi, theta = torch.tensor(-2.0, requires_grad=True), torch.tensor([1.0, -2.0])
     told = theta, lambda x: x.pow(4).sum() / 4, lambda x: x**3, 5
-    seen, right = (torch.autograd.grad(way(phi, *told), phi)[0] for way in (
-        lambda *a: cut(*a, read=True), roll_out))  # fmt: skip
+    seen, right = (
+        torch.autograd.grad(way(phi, *told), phi)[0]
+        for way in (lambda *a: cut(*a, read=True), roll_out)
+    )
     out = verdict("meta_loss", lambda *a: cut(*a, read=True), capsys)
     assert f"dL/dphi = {seen:.4g}, expected {right:.4g}" in out
 
@@ -256,6 +282,9 @@ def test_garbage_gets_a_sentence_and_not_a_traceback(name, garbage, capsys):
 
 def test_arithmetic_check_can_fail(monkeypatch):
     assert installation._arithmetic() == ""
-    monkeypatch.setattr(machine.torch, "ones", lambda n, requires_grad: torch.full(
-        (n,), 2.0, requires_grad=True))  # fmt: skip
+    monkeypatch.setattr(
+        machine.torch,
+        "ones",
+        lambda n, requires_grad: torch.full((n,), 2.0, requires_grad=True),
+    )
     assert "reinstall torch" in installation._arithmetic()

@@ -23,8 +23,12 @@ def count(n, h, m):
 def two_branches(d, p):
     edge = torch.tensor(-p).exp()
     large = d.abs() >= edge
-    return torch.stack([torch.where(large, d.abs().clamp(min=edge).log() / p, -1.0),
-                        torch.where(large, d.sign(), d / edge)])  # fmt: skip
+    return torch.stack(
+        [
+            torch.where(large, d.abs().clamp(min=edge).log() / p, -1.0),
+            torch.where(large, d.sign(), d / edge),
+        ]
+    )
 
 
 def lstm_cell(W, x, h, c, order=(0, 1, 2, 3), old=False, squash=torch.tanh):
@@ -103,23 +107,47 @@ ANSWERS = [
     ("lstm_weights", lambda n, h, m: 4 * (n + h + 1) + m * (h + 1), "one hidden unit"),
     ("lstm_weights", lambda n, h, m: n * h * m, "Each hidden unit has four sets"),
     ("preprocessing", two_branches, "Right: both branches"),
-    ("preprocessing", lambda d, p: torch.stack([d.abs().log() / p, d.sign()]),
-     "the log of 0 is -inf"),
-    ("preprocessing", lambda d, p: torch.stack([d.log() / p, d.sign()]),
-     "a negative number has no log"),
+    (
+        "preprocessing",
+        lambda d, p: torch.stack([d.abs().log() / p, d.sign()]),
+        "the log of 0 is -inf",
+    ),
+    (
+        "preprocessing",
+        lambda d, p: torch.stack([d.log() / p, d.sign()]),
+        "a negative number has no log",
+    ),
     ("preprocessing", lambda d, p: two_branches(d, p).T, "features are rows"),
     ("preprocessing", lambda d, p: two_branches(d, p).flip(0), "comes first"),
-    ("preprocessing", lambda d, p: two_branches(d, p) * torch.tensor([[p], [1.0]]),
-     "divide the log by p"),
-    ("preprocessing", lambda d, p: torch.stack([two_branches(d, p)[0], d.sign()]),
-     "the bare sign"),
-    ("preprocessing", lambda d, p: two_branches(d, p).abs() * torch.tensor(
-        [[1.0], [1.0]]) * two_branches(d, p)[0].sign(), "expected"),
-    ("preprocessing", lambda d, p: torch.stack([two_branches(d, p)[0],
-                                                two_branches(d, p)[1].abs()]),
-     "lost its sign"),
-    ("preprocessing", lambda d, p: torch.where(
-        d.abs() < 1e-4, torch.zeros(2, 1), two_branches(d, p)), "small ones are not"),
+    (
+        "preprocessing",
+        lambda d, p: two_branches(d, p) * torch.tensor([[p], [1.0]]),
+        "divide the log by p",
+    ),
+    (
+        "preprocessing",
+        lambda d, p: torch.stack([two_branches(d, p)[0], d.sign()]),
+        "the bare sign",
+    ),
+    (
+        "preprocessing",
+        lambda d, p: (
+            two_branches(d, p).abs()
+            * torch.tensor([[1.0], [1.0]])
+            * two_branches(d, p)[0].sign()
+        ),
+        "expected",
+    ),
+    (
+        "preprocessing",
+        lambda d, p: torch.stack([two_branches(d, p)[0], two_branches(d, p)[1].abs()]),
+        "lost its sign",
+    ),
+    (
+        "preprocessing",
+        lambda d, p: torch.where(d.abs() < 1e-4, torch.zeros(2, 1), two_branches(d, p)),
+        "small ones are not",
+    ),
     ("preprocessing", lambda d, p: d, "Yours has shape [6], expected [2, 6]"),
     ("preprocessing", lambda d, p: d.abs_(), "changed its argument in place"),
     ("cell", lstm_cell, "Right: it agrees with torch.nn.LSTMCell"),
@@ -164,7 +192,7 @@ ANSWERS = [
     ("optimizer", optimizer(update_only=True), "Return two things: the update"),
     ("optimizer", optimizer()(), "give the class itself"),
     ("optimizer", torch.nn.Linear, "a subclass of l2o.LSTMOptimizer"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "answer", "message"), ANSWERS)
@@ -176,8 +204,10 @@ def test_answers_meet_their_misconception(name, answer, message, capsys):
 
 def test_the_right_cell_is_that_of_torch():
     generator = torch.Generator().manual_seed(1)
-    W, x, h, c = (torch.randn(shape, generator=generator).double()
-                  for shape in [(20, 8), (2, 6), (5, 6), (5, 6)])  # fmt: skip
+    W, x, h, c = (
+        torch.randn(shape, generator=generator).double()
+        for shape in [(20, 8), (2, 6), (5, 6), (5, 6)]
+    )
     i, f, o, g = W.chunk(4)
     rows, theirs = torch.cat([i, f, g, o]), torch.nn.LSTMCell(2, 5).double()
     with torch.no_grad():
@@ -212,8 +242,9 @@ def test_a_second_layer_that_reads_the_gradient_is_named(capsys):
             h1, c1 = lstm_cell(
                 self.lstm.W[0], grads[None], state["h"][0], state["c"][0]
             )
-            h2, c2 = lstm_cell(self.lstm.W[1], state["h"][0], state["h"][1],
-                               state["c"][1])  # fmt: skip
+            h2, c2 = lstm_cell(
+                self.lstm.W[1], state["h"][0], state["h"][1], state["c"][1]
+            )
             update = self.output_scale * (self.lstm.w_out @ h2 + self.lstm.b_out)[0]
             return update, {"h": torch.stack([h1, h2]), "c": torch.stack([c1, c2])}
 

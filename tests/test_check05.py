@@ -26,8 +26,17 @@ def overwritten(grads, beta):
     return torch.stack(found)
 
 
-def inputs(grads, beta, *, correct=True, root=True, of_m=False, late=False,
-           epsilon=1e-8, order=(0, 1)):  # fmt: skip
+def inputs(
+    grads,
+    beta,
+    *,
+    correct=True,
+    root=True,
+    of_m=False,
+    late=False,
+    epsilon=1e-8,
+    order=(0, 1),
+):
     """An independent version: sums in place of recursions, but for the mistakes."""
     found = []
     m = torch.zeros_like(grads[0])
@@ -60,8 +69,11 @@ WRONG = [
     ("discount_weights", partial(powers, shift=1, back=True), "discount^s"),
     ("discount_weights", lambda n, d: powers(n, d) / powers(n, d).sum(), "add up to 1"),
     ("discount_weights", lambda n, d: torch.full((n,), d), "Each weight is the same"),
-    ("discount_weights", lambda n, d: d * torch.arange(n - 1.0, -1, -1),
-     "You multiply"),
+    (
+        "discount_weights",
+        lambda n, d: d * torch.arange(n - 1.0, -1, -1),
+        "You multiply",
+    ),
     ("discount_weights", lambda n, d: torch.ones(n), "expected 0.0625, 0.125"),
     ("discount_weights", lambda n, d: torch.ones(n + 1), "one weight for each"),
     ("discount_weights", lambda n, d: powers(n, d) * (d > 0), "A discount of 0"),
@@ -73,8 +85,14 @@ WRONG = [
     ("normalized_inputs", overwritten, "from the divided m and v. Keep the undivided"),
     ("normalized_inputs", partial(inputs, epsilon=0.0), "you divide 0 by 0"),
     ("normalized_inputs", lambda g, b: inputs(g, 0.9), "the same with beta = 0.9 and"),
-    ("normalized_inputs", lambda g, b: inputs(g, b) * torch.tensor([[inputs(
-        g, 0.9)[1, 0, 0] / inputs(g, b)[1, 0, 0]], [1.0]]), "in place of beta?"),
+    (
+        "normalized_inputs",
+        lambda g, b: (
+            inputs(g, b)
+            * torch.tensor([[inputs(g, 0.9)[1, 0, 0] / inputs(g, b)[1, 0, 0]], [1.0]])
+        ),
+        "in place of beta?",
+    ),
     ("normalized_inputs", lambda g, b: g, "expected [4, 2, 3]"),
     ("normalized_inputs", lambda g, b: torch.ones(4, 2, 3), "At the first step of"),
     ("scaled_gradient", lambda g, theta, s: g(s * theta), "forget the chain rule"),
@@ -82,12 +100,13 @@ WRONG = [
     ("scaled_gradient", lambda g, theta, s: g(s * theta) / s, "Multiply by s"),
     ("scaled_gradient", lambda g, theta, s: g(theta), "gradient of f itself"),
     ("scaled_gradient", lambda g, theta, s: theta, "yours gives 1, -2, 0.5"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
-    ("name", "k"), [(name, k) for name, answers in RIGHT.items()
-                    for k in range(len(answers))])  # fmt: skip
+    ("name", "k"),
+    [(name, k) for name, answers in RIGHT.items() for k in range(len(answers))],
+)
 def test_right_answers_are_right(name, k, capsys):
     answer = RIGHT[name][k]
     assert CHECKS[name](answer) is answer

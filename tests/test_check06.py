@@ -12,8 +12,18 @@ from l2o_kit.optimizer import LSTMOptimizer, log_sign
 from tests.rooms import CHECKS
 
 
-def draws(y, rate, generator, *, low=1, high=10, exact=True, keep=False, whole=round,
-          first=False):  # fmt: skip
+def draws(
+    y,
+    rate,
+    generator,
+    *,
+    low=1,
+    high=10,
+    exact=True,
+    keep=False,
+    whole=round,
+    first=False,
+):
     """Labels poisoned in another way than the kit's: a mask from sorted noise."""
     noise = torch.rand(len(y), generator=generator)
     noise = noise.sort().values if first else noise
@@ -67,14 +77,18 @@ def two(M, *, clip=True, flip=False, shared=True):
 
 RIGHT = {
     "combined": [softmax_by_hand, lambda a, g: (a.softmax(0)[:, None] * g).sum(0)],
-    "left_over_noise": [lambda w, s: (w * s).norm(),
-                        lambda w, s: math.sqrt(sum((w * s).square().tolist()))],
+    "left_over_noise": [
+        lambda w, s: (w * s).norm(),
+        lambda w, s: math.sqrt(sum((w * s).square().tolist())),
+    ],
     "poisoned": [draws, data.poison],
-    "trust": [lambda s: (1 / s**2) / (1 / s**2).sum(),
-              lambda s: torch.softmax(-2 * s.log(), 0)],
+    "trust": [
+        lambda s: (1 / s**2) / (1 / s**2).sum(),
+        lambda s: torch.softmax(-2 * s.log(), 0),
+    ],
     "two_sources": [two, lambda M: two(M).tolist()],
     "read": [read_by_hand, lambda a, g: log_sign(a.softmax(0)[None] @ g, 10.0)],
-}  # fmt: skip
+}
 WRONG = [
     ("combined", lambda a, g: a @ g, "alpha itself"),
     ("combined", lambda a, g: a.exp() @ g, "does not add up to 1"),
@@ -98,10 +112,18 @@ WRONG = [
     ("poisoned", partial(draws, whole=int), "3,999 of 9,999 labels, expected round"),
     ("poisoned", partial(draws, whole=math.ceil), "4,000 of 9,998 labels, expected"),
     ("poisoned", lambda y, r, g: y, "share of 0.000 is wrong"),
-    ("poisoned", lambda y, r, g: draws(y, r, torch.Generator().manual_seed(0)),
-     "same labels"),
-    ("poisoned", lambda y, r, g: draws(y, r, torch.Generator().manual_seed(
-        int(torch.rand(1) * 1e9))), "same generator"),
+    (
+        "poisoned",
+        lambda y, r, g: draws(y, r, torch.Generator().manual_seed(0)),
+        "same labels",
+    ),
+    (
+        "poisoned",
+        lambda y, r, g: draws(
+            y, r, torch.Generator().manual_seed(int(torch.rand(1) * 1e9))
+        ),
+        "same generator",
+    ),
     ("poisoned", lambda y, r, g: y + 10 * (draws(y, r, g) != y), "a label of 1"),
     ("poisoned", lambda y, r, g: (y + 1) % 10, "At rate 0 nothing"),
     ("poisoned", lambda y, r, g: y.float(), "whole numbers"),
@@ -117,41 +139,73 @@ WRONG = [
     ("two_sources", partial(two, clip=False), "no negative weights"),
     ("two_sources", lambda M: 2 * two(M), "add up to 2"),
     ("two_sources", lambda M: torch.tensor([0.5, 0.5]), "set the derivative"),
-    ("two_sources", lambda M: two(M) if M[0, 1] < 1 else torch.tensor([0.5, 0.5]),
-     "expected 1, 0"),
-    ("two_sources", partial(two_so, limit=lambda x: x.clamp(max=1)),
-     "For M = [[5, 2], [2, 1]] yours gives -0.5, 1.5. A softmax has no negative"),
-    ("two_sources", partial(two_so, limit=lambda x: x.clamp(min=0)),
-     "For M = [[1, 2], [2, 5]] yours gives 1.5, -0.5. A softmax has no negative"),
-    ("two_sources", partial(two_so, limit=lambda x: x.abs().clamp(max=1)),
-     "take the absolute value"),
-    ("two_sources", lambda M: two(M) if M[0, 0] < 5 else torch.tensor([0.1, 0.9]),
-     "yours gives 0.1, 0.9, expected 0, 1"),
+    (
+        "two_sources",
+        lambda M: two(M) if M[0, 1] < 1 else torch.tensor([0.5, 0.5]),
+        "expected 1, 0",
+    ),
+    (
+        "two_sources",
+        partial(two_so, limit=lambda x: x.clamp(max=1)),
+        "For M = [[5, 2], [2, 1]] yours gives -0.5, 1.5. A softmax has no negative",
+    ),
+    (
+        "two_sources",
+        partial(two_so, limit=lambda x: x.clamp(min=0)),
+        "For M = [[1, 2], [2, 5]] yours gives 1.5, -0.5. A softmax has no negative",
+    ),
+    (
+        "two_sources",
+        partial(two_so, limit=lambda x: x.abs().clamp(max=1)),
+        "take the absolute value",
+    ),
+    (
+        "two_sources",
+        lambda M: two(M) if M[0, 0] < 5 else torch.tensor([0.1, 0.9]),
+        "yours gives 0.1, 0.9, expected 0, 1",
+    ),
     ("two_sources", lambda M: torch.ones(3), "each of two sources"),
     ("read", partial(read_by_hand, detach=("grads",)), "leave the graph"),
     ("read", partial(read_by_hand, detach=("softmax",)), "leave the graph"),
     ("read", partial(read_by_hand, detach=("logs",)), "through the log-magnitudes"),
     ("read", partial(read_so, detach=True), "none comes through the signs"),
-    ("read", lambda a, g: 2 * read_by_hand(a, g) - read_by_hand(a, g).detach(),
-     "part of it is lost"),
+    (
+        "read",
+        lambda a, g: 2 * read_by_hand(a, g) - read_by_hand(a, g).detach(),
+        "part of it is lost",
+    ),
     ("read", partial(read_so, sign=torch.sign), "between -1 and 1"),
     ("read", partial(read_so, below=lambda x: x + math.exp(-P)), "You add e^-p to |d|"),
-    ("read", lambda a, g: read_by_hand(torch.zeros(3, requires_grad=True), g)
-     - read_by_hand(torch.zeros(3), g) + read_by_hand(a, g).detach(), "part of it is"),
+    (
+        "read",
+        lambda a, g: (
+            read_by_hand(torch.zeros(3, requires_grad=True), g)
+            - read_by_hand(torch.zeros(3), g)
+            + read_by_hand(a, g).detach()
+        ),
+        "part of it is",
+    ),
     ("read", partial(read_by_hand, clamp=False), "log 0"),
-    ("read", lambda a, g: read_by_hand(a, g) + softmax_by_hand(a, g).abs().log(),
-     "from falling below e^-p"),
+    (
+        "read",
+        lambda a, g: read_by_hand(a, g) + softmax_by_hand(a, g).abs().log(),
+        "from falling below e^-p",
+    ),
     ("read", lambda a, g: read_by_hand(a, g) / 0, "Do you divide by a gradient"),
     ("read", partial(read_by_hand, flip=True), "come first"),
     ("read", lambda a, g: log_sign(g.mean(0, keepdim=True)), "plain average"),
-    ("read", lambda a, g: 2 * read_by_hand(a, g),
-     "Where d is 2.05e-05 yours gives -2, 0.903, expected -1, 0.451."),
-]  # fmt: skip
+    (
+        "read",
+        lambda a, g: 2 * read_by_hand(a, g),
+        "Where d is 2.05e-05 yours gives -2, 0.903, expected -1, 0.451.",
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("name", "k"), [(name, k) for name, answers in RIGHT.items()
-                    for k in range(len(answers))])  # fmt: skip
+    ("name", "k"),
+    [(name, k) for name, answers in RIGHT.items() for k in range(len(answers))],
+)
 def test_right_answers_are_right(name, k, capsys):
     answer = RIGHT[name][k]
     assert CHECKS[name](answer) is answer, capsys.readouterr().out

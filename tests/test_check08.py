@@ -62,18 +62,29 @@ def ratio(gram, start, goal):
 
 
 RIGHT = {
-    "groups": [by_length, lambda s: {"fc": [n for n in s if len(s[n]) < 4],
-                                     "conv": tuple(n for n in s if len(s[n]) == 4)}],
+    "groups": [
+        by_length,
+        lambda s: {
+            "fc": [n for n in s if len(s[n]) < 4],
+            "conv": tuple(n for n in s if len(s[n]) == 4),
+        },
+    ],
     "batch_norm": [normal, torchs],
     "grouped_update": [scatter],
     "gram_matrix": [pair, lambda m: gram(m[None])[0]],
     "variation": [steps, lambda image: float(steps(image))],
     "style_term": [ratio, lambda g, s, t: float(ratio(g, s, t))],
-}  # fmt: skip
+}
 WRONG = [
     ("groups", by_name, "belongs to the rest"),
-    ("groups", lambda s: {"conv": ["conv1.weight"], "fc": [
-        n for n in s if n != "conv1.weight"]}, "Count dimensions"),
+    (
+        "groups",
+        lambda s: {
+            "conv": ["conv1.weight"],
+            "fc": [n for n in s if n != "conv1.weight"],
+        },
+        "Count dimensions",
+    ),
     ("groups", lambda s: by_length(s, longest=2), "in the wrong group"),
     ("groups", lambda s: by_length(s, doubled=True), "in both groups"),
     ("groups", lambda s: {"conv": ["conv1.weight"], "fc": []}, "in no group"),
@@ -91,11 +102,17 @@ WRONG = [
     ("batch_norm", lambda *a: normal(*a, eps=0.0), "hardly varies"),
     ("batch_norm", lambda *a: normal(*a, eps=3e-4), "hardly varies"),
     ("batch_norm", eps_outside, "hardly varies"),
-    ("grouped_update", lambda g, p, r: torch.cat([r[n](g[p[n]]) for n in p]),
-     "one group's updates behind"),
+    (
+        "grouped_update",
+        lambda g, p, r: torch.cat([r[n](g[p[n]]) for n in p]),
+        "one group's updates behind",
+    ),
     ("grouped_update", lambda g, p, r: r["fc"](g), "the rule of 'fc' for all"),
-    ("grouped_update", lambda g, p, r: scatter(g, p, {
-        n: (lambda x, n=n: r[n](g)[p[n]]) for n in r}), "read all gradients"),
+    (
+        "grouped_update",
+        lambda g, p, r: scatter(g, p, {n: (lambda x, n=n: r[n](g)[p[n]]) for n in r}),
+        "read all gradients",
+    ),
     ("grouped_update", lambda g, p, r: -scatter(g, p, r), "Yours begins with"),
     ("gram_matrix", lambda m: pair(m, by=1), "divide by the number of pixels"),
     ("gram_matrix", lambda m: pair(m, by=3), "the number of channels"),
@@ -112,28 +129,46 @@ WRONG = [
     ("variation", lambda i: steps(i, dims=(0, 1, 2)), "holds the colours"),
     ("variation", lambda i: i.var(), "yours gives"),
     ("variation", lambda i: steps(i) / 2, "halve"),
-    ("variation", lambda i: torch.cat([i.diff(dim=1).flatten(), i.diff(dim=2).flatten()
-                                       ]).abs().mean(), "one mean over all"),
+    (
+        "variation",
+        lambda i: (
+            torch.cat([i.diff(dim=1).flatten(), i.diff(dim=2).flatten()]).abs().mean()
+        ),
+        "one mean over all",
+    ),
     ("style_term", lambda g, s, t: (g - t).square().sum(), "divide by the same"),
     ("style_term", lambda g, s, t: F.mse_loss(g, s) / F.mse_loss(s, t), "still is"),
-    ("style_term", lambda g, s, t: (g - t).square().sum() / t.square().sum(),
-     "size of the style's"),
-    ("style_term", lambda g, s, t: (g - t).square().sum() / s.square().sum(),
-     "size of the start's"),
+    (
+        "style_term",
+        lambda g, s, t: (g - t).square().sum() / t.square().sum(),
+        "size of the style's",
+    ),
+    (
+        "style_term",
+        lambda g, s, t: (g - t).square().sum() / s.square().sum(),
+        "size of the start's",
+    ),
     ("style_term", lambda g, s, t: ratio(g, s, t) ** 0.5, "take the root"),
-    ("style_term", lambda g, s, t: (g - t).abs().sum() / (s - t).abs().sum(),
-     "add up absolute differences"),
+    (
+        "style_term",
+        lambda g, s, t: (g - t).abs().sum() / (s - t).abs().sum(),
+        "add up absolute differences",
+    ),
     ("style_term", lambda g, s, t: 1 / ratio(g, s, t), "Turned round"),
     ("style_term", lambda g, s, t: 7.0, "yours gives 7"),
     ("style_term", lambda g, s, t: g, "return one number"),
-]  # fmt: skip
+]
 
 
 def own(name):
-    return {"groups": checks08._own_groups, "batch_norm": checks08._own_batch_norm,
-            "grouped_update": checks08._own_update,
-            "gram_matrix": checks09._own_gram, "variation": checks09._own_variation,
-            "style_term": checks09._own_style}[name]  # fmt: skip
+    return {
+        "groups": checks08._own_groups,
+        "batch_norm": checks08._own_batch_norm,
+        "grouped_update": checks08._own_update,
+        "gram_matrix": checks09._own_gram,
+        "variation": checks09._own_variation,
+        "style_term": checks09._own_style,
+    }[name]
 
 
 @pytest.mark.parametrize("name", RIGHT)

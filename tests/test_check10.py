@@ -10,8 +10,9 @@ from l2o_kit.lessons.l10_take_home import checks as checks10
 from tests.rooms import CHECKS
 
 
-def loop(model, optimizer, batches, *, zero=True, repeat=1, swap=False,
-         reduction="mean"):  # fmt: skip
+def loop(
+    model, optimizer, batches, *, zero=True, repeat=1, swap=False, reduction="mean"
+):
     losses = []
     for X, y in batches:
         for _ in range(repeat):
@@ -59,12 +60,21 @@ def hill(theta, powers=(2, 2)):
 
 RIGHT = {
     "training_loop": [loop, lambda *a: [x.item() for x in loop(*a)]],
-    "himmelblau": [hill, lambda t: sum(
-        (torch.stack([t[0] ** 2 + t[1], t[0] + t[1] ** 2])
-         - torch.tensor([11.0, 7.0])) ** 2)],
-    "worth_it": [lambda g, a, u: 1 / ((g + u) / (g + a)),
-                 lambda g, a, u: torch.tensor((g + a) / (g + u))],
-}  # fmt: skip
+    "himmelblau": [
+        hill,
+        lambda t: sum(
+            (
+                torch.stack([t[0] ** 2 + t[1], t[0] + t[1] ** 2])
+                - torch.tensor([11.0, 7.0])
+            )
+            ** 2
+        ),
+    ],
+    "worth_it": [
+        lambda g, a, u: 1 / ((g + u) / (g + a)),
+        lambda g, a, u: torch.tensor((g + a) / (g + u)),
+    ],
+}
 WRONG = [
     ("training_loop", lambda *a: loop(*a, zero=False), "add up from step to step"),
     ("training_loop", lambda *a: loop(*a, swap=True), "step before backward"),
@@ -79,26 +89,44 @@ WRONG = [
     ("training_loop", lambda *a: loop(*a)[:3], "3 losses for 4"),
     ("training_loop", late, "as it was before its step"),
     ("training_loop", lambda *a: None, "None"),
-    ("himmelblau", lambda t: t[0] ** 2 + t[1] - 11 + t[0] + t[1] ** 2 - 7,
-     "Square both brackets"),
+    (
+        "himmelblau",
+        lambda t: t[0] ** 2 + t[1] - 11 + t[0] + t[1] ** 2 - 7,
+        "Square both brackets",
+    ),
     ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2, "Add the second"),
     ("himmelblau", lambda t: hill(t, (1, 1)) ** 2, "each bracket alone"),
     ("himmelblau", lambda t: hill(t, (2, 1)), "yours gives"),
     ("himmelblau", lambda t: hill(t.flip(0)), "squares inside are exchanged"),
-    ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] - t[1] - 7) ** 2,
-     "At x = 1.5, y = -3.2 yours gives"),
-    ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] + t[1] ** 4 - 7) ** 2,
-     "yours gives"),
-    ("himmelblau", lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] + 1 - 7) ** 2,
-     "yours gives"),
+    (
+        "himmelblau",
+        lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] - t[1] - 7) ** 2,
+        "At x = 1.5, y = -3.2 yours gives",
+    ),
+    (
+        "himmelblau",
+        lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] + t[1] ** 4 - 7) ** 2,
+        "yours gives",
+    ),
+    (
+        "himmelblau",
+        lambda t: (t[0] ** 2 + t[1] - 11) ** 2 + (t[0] + 1 - 7) ** 2,
+        "yours gives",
+    ),
     ("himmelblau", lambda t: hill(t) * (1 if t[0] > 0 else 2), "At x = -0.7, y = 3.1"),
     ("himmelblau", one_sided, "part of theta"),
     ("himmelblau", partial(one_sided, blind=1), "part of theta"),
-    ("himmelblau", lambda t: hill(t).detach() + hill(2 * t) - hill(2 * t.detach()),
-     "its gradient is not"),
+    (
+        "himmelblau",
+        lambda t: hill(t).detach() + hill(2 * t) - hill(2 * t.detach()),
+        "its gradient is not",
+    ),
     ("himmelblau", lambda t: hill(t).detach() + t.sum() * 0, "part of theta"),
-    ("himmelblau", lambda t: hill(t.detach()) * torch.ones((), requires_grad=True),
-     "part of theta"),
+    (
+        "himmelblau",
+        lambda t: hill(t.detach()) * torch.ones((), requires_grad=True),
+        "part of theta",
+    ),
     ("himmelblau", lambda t: hill((t[:1], t[1:])), "shape [1]"),
     ("himmelblau", lambda t: hill(t).item(), "autograd cannot see"),
     ("himmelblau", lambda t: hill(t.detach()), "autograd cannot see"),
@@ -108,9 +136,12 @@ WRONG = [
     ("worth_it", lambda g, a, u: g / (g + u), "takes time too"),
     ("worth_it", lambda g, a, u: 1 - (g + a) / (g + u), "must save"),
     ("worth_it", lambda g, a, u: 0.1, "yours gives 0.1"),
-]  # fmt: skip
-OWN = {"training_loop": checks10._own_loop, "himmelblau": checks10._own_himmelblau,
-       "worth_it": checks10._own_share}  # fmt: skip
+]
+OWN = {
+    "training_loop": checks10._own_loop,
+    "himmelblau": checks10._own_himmelblau,
+    "worth_it": checks10._own_share,
+}
 
 
 @pytest.mark.parametrize("name", RIGHT)

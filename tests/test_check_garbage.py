@@ -10,10 +10,19 @@ from tests.rooms import CHECKS
 
 OTHERS = {"installation", "update_rule", "optimizer", "lstm_weights", "cell"}
 EXERCISES = sorted(set(CHECKS) - OTHERS)  # the others have tests of their own
-GARBAGE = (None, 7, lambda *a: None, lambda *a: "x", lambda *a: 1 / 0,
-           lambda: 1, lambda *a: torch.full((3, 3), float("nan")),
-           lambda *a: 10**400, lambda *a: torch.ones(3, 3) * 1j,
-           lambda first, *rest: first * 1j, lambda *a: sys.exit("enough"))  # fmt: skip
+GARBAGE = (
+    None,
+    7,
+    lambda *a: None,
+    lambda *a: "x",
+    lambda *a: 1 / 0,
+    lambda: 1,
+    lambda *a: torch.full((3, 3), float("nan")),
+    lambda *a: 10**400,
+    lambda *a: torch.ones(3, 3) * 1j,
+    lambda first, *rest: first * 1j,
+    lambda *a: sys.exit("enough"),
+)
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -41,12 +50,15 @@ def test_an_answer_that_no_check_can_read_raises_nothing(capsys):
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(10**400, "too large for a float"),
-     (-(10**400), "too large for a float"),
-     (torch.tensor(2j), "complex numbers"),
-     ("x", "returned a str; return one number"),
-     (torch.ones(2), "returned a Tensor; return one number")],
-    ids=range(5))  # fmt: skip
+    [
+        (10**400, "too large for a float"),
+        (-(10**400), "too large for a float"),
+        (torch.tensor(2j), "complex numbers"),
+        ("x", "returned a str; return one number"),
+        (torch.ones(2), "returned a Tensor; return one number"),
+    ],
+    ids=range(5),
+)
 def test_what_is_no_number_gets_a_sentence(value, words):
     with pytest.raises(answers.Wrong, match=words):
         answers.number(answers.ask(lambda: value))

@@ -46,8 +46,15 @@ def ball_leaves():
     for _ in range(30):
         rate = (low + high) / 2
         with np.errstate(over="ignore", invalid="ignore"):
-            path = descend("Momentum", H, np.ones(2), np.array([rate]), 0.5,
-                           np.zeros((2000, 2)), 2000)  # fmt: skip
+            path = descend(
+                "Momentum",
+                H,
+                np.ones(2),
+                np.array([rate]),
+                0.5,
+                np.zeros((2000, 2)),
+                2000,
+            )
         grows = not np.abs(path[-1]).max() < 1
         low, high = (low, rate) if grows else (rate, high)
     return low
@@ -66,8 +73,9 @@ def growth():
 
 def adams_level():
     panel = shown(Networks, place="digits, 28x28", steps=100)
-    curves = dict(zip(("learned", "Adam"), (panel.lines[0], panel.lines[7]),
-                      strict=True))  # fmt: skip
+    curves = dict(
+        zip(("learned", "Adam"), (panel.lines[0], panel.lines[7]), strict=True)
+    )
     x, y = curves["learned"].get_xdata(), curves["learned"].get_ydata()
     return first(x, y, curves["Adam"].get_ydata()[-1])
 
@@ -81,8 +89,9 @@ def adam_below_plain():
 def needed():
     header, rows = shown(Subsets, size=40, concentration=0.25).table
     losses = [float(cell) for cell in rows[0][1:]]
-    return next(int(n) for n, loss in zip(header[1:], losses, strict=True)
-                if loss < 2.3)  # fmt: skip
+    return next(
+        int(n) for n, loss in zip(header[1:], losses, strict=True) if loss < 2.3
+    )
 
 
 def trusted():

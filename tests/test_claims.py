@@ -203,8 +203,11 @@ def three(monkeypatch, tmp_path):
 
         return Claim(name, "00", f"says {name}", "us", 0.5, measure, "2 seeds", "0.4")
 
-    rows = {"a": found("a", 0.1, 0.0, 0.2, "b"), "b": found("b"),
-            "c": found("c", 0.9, 0.8, 1.0, "d")}  # fmt: skip
+    rows = {
+        "a": found("a", 0.1, 0.0, 0.2, "b"),
+        "b": found("b"),
+        "c": found("c", 0.9, 0.8, 1.0, "d"),
+    }
     monkeypatch.setattr(claims, "CLAIMS", rows)
     return rows, counts, tmp_path / "CLAIMS.md"
 
@@ -226,9 +229,17 @@ def test_rows_are_written_in_order_also_where_nothing_was_measured(
     seconds = rows["a"].pop("seconds")
     assert re.fullmatch(r"\d+\.\d", seconds)
     assert list(rows["a"].values()) == [
-        "a", "says a", "0.4", "0.100", "0.000 to 0.200", "b", "2 seeds", "holds", "us",
+        "a",
+        "says a",
+        "0.4",
+        "0.100",
+        "0.000 to 0.200",
+        "b",
+        "2 seeds",
+        "holds",
+        "us",
         "`python -m l2o_kit.lessons.claims a`",
-    ]  # fmt: skip
+    ]
     assert rows["b"]["verdict"] == "not tested" and rows["b"]["seconds"] == "-"
     assert rows["c"]["verdict"] == "fails"
     said = capsys.readouterr().out
@@ -300,8 +311,10 @@ def test_the_command_measures_one_claim_and_changes_its_row_alone(tmp_path):
     (tmp_path / "CLAIMS.md").write_text(text.replace(right, f"{wrong}\n{gone}"))
     done = subprocess.run(
         [sys.executable, "-m", "l2o_kit.lessons.claims", name],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert f"[1 of 1] {name} ... holds" in done.stdout
     before, after = ledger(), ledger(tmp_path / "CLAIMS.md")
@@ -326,9 +339,15 @@ def test_the_fingerprint_changes_with_code_weights_and_results(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0.000"), (0.0123, "0.012"), (0.00123, "1.2e-03"), (-0.5, "-0.500"),
-     (332, "332.000"), (123456.0, "1.2e+05")],
-)  # fmt: skip
+    [
+        (0.0, "0.000"),
+        (0.0123, "0.012"),
+        (0.00123, "1.2e-03"),
+        (-0.5, "-0.500"),
+        (332, "332.000"),
+        (123456.0, "1.2e+05"),
+    ],
+)
 def test_numbers_are_written_with_three_decimals_or_as_powers(value, text):
     assert written(value) == text
 
@@ -338,10 +357,13 @@ def test_numbers_are_written_with_three_decimals_or_as_powers(value, text):
     [
         (True, (3e-15, 3e-15, 3e-15, "autograd"), "at most 1.0e-11"),
         (False, (0.5, 0.25, 0.75, "Adam"), "0.250 to 0.750"),
-        (False, (0.5, 0.25, 0.75, "Adam", (0.4, 0.6)),
-         "0.250 to 0.750; rounding alone 0.400 to 0.600"),
+        (
+            False,
+            (0.5, 0.25, 0.75, "Adam", (0.4, 0.6)),
+            "0.250 to 0.750; rounding alone 0.400 to 0.600",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_interval_is_written_with_its_rounding_or_as_a_bound(bound, found, text):
     claim = Claim("x", "00", "", "", 1e-11, print, "", bound=bound)
     assert interval(claim, found) == text
@@ -379,10 +401,13 @@ def test_benchmarks_are_read_from_their_tables(monkeypatch, tmp_path):
     path.write_text(BENCHMARKS)
     monkeypatch.setattr(bench, "BENCHMARKS", path)
     expected = {
-        "speed-quadratics-jax": 0.625, "speed-quadratics-autograd": 0.25,
-        "speed-floor-twice": 4.0, "memory-large": 0.75, "slider-all": 96.0,
+        "speed-quadratics-jax": 0.625,
+        "speed-quadratics-autograd": 0.25,
+        "speed-floor-twice": 4.0,
+        "memory-large": 0.75,
+        "slider-all": 96.0,
         "slider-each": 139.0,
-    }  # fmt: skip
+    }
     for name, number in expected.items():
         value, low, high, _ = CLAIMS[name].measure(False, None)
         assert value == low == high == pytest.approx(number), name

@@ -17,8 +17,12 @@ TIGHTER = {"trust-poison"}
 @functools.cache
 def untrained(problem: str) -> LSTMOptimizer | bool:
     """An optimizer that knows nothing; True where a claim has a control of its own."""
-    preprocess = {"quadratic": "identity", "digits": "log_sign", "mnist": "log_sign",
-                  "diabetes": "log_sign"}.get(problem)  # fmt: skip
+    preprocess = {
+        "quadratic": "identity",
+        "digits": "log_sign",
+        "mnist": "log_sign",
+        "diabetes": "log_sign",
+    }.get(problem)
     return not preprocess or LSTMOptimizer(preprocess=preprocess, seed=3)
 
 

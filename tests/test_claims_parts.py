@@ -38,8 +38,13 @@ def test_the_last_tenth_of_the_steps(steps, mean):
 
 def test_five_roundings_give_their_median_the_widest_interval_and_what_they_do_alone():
     def ratio(seed):
-        return [(3.0, 2.5, 9.0), (1.0, 0.5, 4.0), (2.0, 1.9, 2.1),
-                (5.0, 4.0, 6.0), (4.0, 3.0, 5.0)][seed]  # fmt: skip
+        return [
+            (3.0, 2.5, 9.0),
+            (1.0, 0.5, 4.0),
+            (2.0, 1.9, 2.1),
+            (5.0, 4.0, 6.0),
+            (4.0, 3.0, 5.0),
+        ][seed]
 
     found = claims.over_roundings(ratio, "Adam")
     assert found == (3.0, 0.5, 9.0, "Adam", (1.0, 5.0))

@@ -47,8 +47,9 @@ def test_rotation_agrees_with_scipy_away_from_the_border():
     X = torch.rand(3, 400, generator=generator())
     for degrees in (17.0, -45.0, 90.0):
         ours = data.rotate(X, degrees).view(3, 20, 20)[:, 4:-4, 4:-4].numpy()
-        theirs = ndimage.rotate(X.view(3, 20, 20).numpy(), degrees, axes=(2, 1),
-                                reshape=False, order=1)[:, 4:-4, 4:-4]  # fmt: skip
+        theirs = ndimage.rotate(
+            X.view(3, 20, 20).numpy(), degrees, axes=(2, 1), reshape=False, order=1
+        )[:, 4:-4, 4:-4]
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert torch.allclose(data.rotate(X, 0.0), X, atol=1e-6)
     assert torch.allclose(data.rotate(data.rotate(X, 90.0), -90.0), X, atol=1e-4)
@@ -154,8 +155,12 @@ def test_other_sources_leave_the_problems_as_they_were():
 
 def test_losses_and_activations_as_sources():
     network = small()
-    sources = [(), Loss(lambda z, y: 3 * F.cross_entropy(z, y)), Activation("relu"),
-               Variant(small("relu"))]  # fmt: skip
+    sources = [
+        (),
+        Loss(lambda z, y: 3 * F.cross_entropy(z, y)),
+        Activation("relu"),
+        Variant(small("relu")),
+    ]
     problem = Concurrent(network, sources).sample(2, generator())
     minibatch = problem.minibatch(generator(1))
     _, grads, _ = problem.value_and_grads(problem.theta0, minibatch)
@@ -218,12 +223,14 @@ def test_held_out_data_is_never_spoilt():
         (lambda: Concurrent(small(), [Activation("gelu")]), "'gelu' is not known"),
         (lambda: Concurrent(small(), [Variant(other_size())]), "disagree on how long"),
         (lambda: data.rotate(torch.zeros(2, 63), 5), "not square"),
-        (lambda: data.poison(torch.zeros(4, dtype=torch.long), 0.5, generator()),
-         "one class only"),
+        (
+            lambda: data.poison(torch.zeros(4, dtype=torch.long), 0.5, generator()),
+            "one class only",
+        ),
         (lambda: data.poison(torch.zeros(4), 0.5, generator()), "labels are floats"),
         (lambda: data.dirichlet_subset(torch.zeros(4), 2, 1.0, generator()), "classes"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_kindly(make, words):
     with pytest.raises(ValueError, match=words):
         make()

@@ -99,8 +99,16 @@ def test_imitation_alone_brings_a_random_rule_near_adam():
 
     optimizer = LSTMOptimizer(hidden_size=8, preprocess="normalized", bounded=True)
     untrained = apart(optimizer)
-    meta_train(optimizer, optimizee, meta_steps=150, horizon=8, unroll=4, batch=16,
-               lr=0.01, imitate=0.03)  # fmt: skip
+    meta_train(
+        optimizer,
+        optimizee,
+        meta_steps=150,
+        horizon=8,
+        unroll=4,
+        batch=16,
+        lr=0.01,
+        imitate=0.03,
+    )
     assert apart(optimizer) < 0.2 * untrained
 
 
@@ -149,8 +157,15 @@ def test_a_list_of_rates_falls_in_steps():
 
 def test_a_cured_training_resumes_to_the_last_bit(tmp_path):
     path = tmp_path / "state"
-    arguments = {"meta_steps": 12, "horizon": (4, 12), "unroll": 4, "batch": 2,
-                 "lr": [0.01, 0.003], "curriculum": True, "imitate": 0.05}  # fmt: skip
+    arguments = {
+        "meta_steps": 12,
+        "horizon": (4, 12),
+        "unroll": 4,
+        "batch": 2,
+        "lr": [0.01, 0.003],
+        "curriculum": True,
+        "imitate": 0.05,
+    }
 
     class Killed(Exception):
         pass
@@ -162,8 +177,14 @@ def test_a_cured_training_resumes_to_the_last_bit(tmp_path):
     whole, parts = small(), small()
     meta_train(whole, Quadratic(3), **arguments)
     with pytest.raises(Killed):
-        meta_train(parts, Quadratic(3), **arguments, checkpoint=path, on_step=kill,
-                   checkpoint_seconds=0)  # fmt: skip
+        meta_train(
+            parts,
+            Quadratic(3),
+            **arguments,
+            checkpoint=path,
+            on_step=kill,
+            checkpoint_seconds=0,
+        )
     again = small(seed=5)
     log = meta_train(again, Quadratic(3), **arguments, resume=path)
     assert len(log.meta_losses) == 12
@@ -183,15 +204,18 @@ def test_a_cured_training_resumes_to_the_last_bit(tmp_path):
 )
 def test_cures_that_could_do_nothing_are_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
-        meta_train(small(), Quadratic(2), meta_steps=1, **{"lr": 0.1, **SHORT,
-                                                           **arguments})  # fmt: skip
+        meta_train(
+            small(), Quadratic(2), meta_steps=1, **{"lr": 0.1, **SHORT, **arguments}
+        )
 
 
 def test_without_cures_nothing_changes():
     """A curriculum that has grown and a pull of nothing are the plain training."""
     plain, cured = small(), small()
-    trainers = [Trainer(plain, Quadratic(3), **SHORT),
-                Trainer(cured, Quadratic(3), **SHORT, imitate=0.1)]  # fmt: skip
+    trainers = [
+        Trainer(plain, Quadratic(3), **SHORT),
+        Trainer(cured, Quadratic(3), **SHORT, imitate=0.1),
+    ]
     trainers[1].done = 1.0
     for trainer in trainers:
         trainer.window(0.01)

@@ -68,8 +68,9 @@ def test_it_takes_the_steps_of_the_rule_whatever_the_blocks(name, block_size):
 def test_groups_go_through_their_own_lstm():
     model = convnet(2, 8)
     X, y = torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
-    two = GroupedOptimizer({"conv": LSTMOptimizer(seed=1), "fc": LSTMOptimizer(seed=2)},
-                           CONV_AND_FC)  # fmt: skip
+    two = GroupedOptimizer(
+        {"conv": LSTMOptimizer(seed=1), "fc": LSTMOptimizer(seed=2)}, CONV_AND_FC
+    )
     optimizer = LearnedOptimizer(model.named_parameters(), two)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     F.cross_entropy(model(X), y).backward()
@@ -78,8 +79,9 @@ def test_groups_go_through_their_own_lstm():
         member = two.groups["conv" if p.ndim == 4 else "fc"]
         with torch.no_grad():
             update, _ = member(p.grad.flatten(), member.initial_state(p.numel()))
-        torch.testing.assert_close(p.detach() - before[name], update.view_as(p),
-                                   rtol=1e-4, atol=1e-6)  # fmt: skip
+        torch.testing.assert_close(
+            p.detach() - before[name], update.view_as(p), rtol=1e-4, atol=1e-6
+        )
 
 
 def test_lr_multiplies_the_update_and_zero_moves_nothing():
@@ -106,8 +108,9 @@ def test_training_resumed_from_a_state_dict_is_the_same_to_the_last_bit():
     optimizer = LearnedOptimizer(model.parameters(), "digits_robust")
     train(model, optimizer)
     buffer = io.BytesIO()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()},
-               buffer)  # fmt: skip
+    torch.save(
+        {"model": model.state_dict(), "optimizer": optimizer.state_dict()}, buffer
+    )
     buffer.seek(0)
     kept = torch.load(buffer, weights_only=True)
     model = a_model()
@@ -183,8 +186,9 @@ def test_a_bfloat16_state_takes_half_the_memory_and_still_learns():
         optimizer = LearnedOptimizer(model.parameters(), lr=0.3, state_dtype=dtype)
         losses = train(model, optimizer, 40)
         assert losses[-1] < losses[0] / 2
-        sizes.append(sum(part.nbytes for s in optimizer.state.values()
-                         for part in s.values()))  # fmt: skip
+        sizes.append(
+            sum(part.nbytes for s in optimizer.state.values() for part in s.values())
+        )
     coords = sum(p.numel() for p in model.parameters())
     assert sizes == [320 * coords, 160 * coords]  # 80 floats
 
@@ -234,17 +238,20 @@ def test_hooks_are_called():
 # What it refuses
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"params": []}, "empty parameter list"),
-    ({"lr": -0.1}, "lr=-0.1: it must be a number of at least 0"),
-    ({"lr": float("nan")}, "lr=nan"),
-    ({"weight_decay": -1.0}, "weight_decay=-1.0"),
-    ({"rule": "concurrent_noise"}, "reads num_sources=4 gradients"),
-    ({"rule": "conv"}, "goes by the parameters' names"),
-    ({"rule": "nobody"}, "There is no optimizer called 'nobody'"),
-    ({"non_finite": "ignore"}, "non_finite='ignore'"),
-    ({"block_size": 0}, "block_size=0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"params": []}, "empty parameter list"),
+        ({"lr": -0.1}, "lr=-0.1: it must be a number of at least 0"),
+        ({"lr": float("nan")}, "lr=nan"),
+        ({"weight_decay": -1.0}, "weight_decay=-1.0"),
+        ({"rule": "concurrent_noise"}, "reads num_sources=4 gradients"),
+        ({"rule": "conv"}, "goes by the parameters' names"),
+        ({"rule": "nobody"}, "There is no optimizer called 'nobody'"),
+        ({"non_finite": "ignore"}, "non_finite='ignore'"),
+        ({"block_size": 0}, "block_size=0"),
+    ],
+)
 def test_arguments_that_make_no_sense(arguments, message):
     with pytest.raises(ValueError, match=message):
         LearnedOptimizer(**{"params": a_model().parameters()} | arguments)

@@ -121,8 +121,15 @@ def test_the_problems_are_new_ones_and_few_where_they_are_large(coords, few, man
 @pytest.mark.parametrize("second", [False, True])
 def test_positions_add_up_to_the_meta_gradient(second):
     optimizer = LSTMOptimizer(3, preprocess="identity").double()
-    trainer = Trainer(optimizer, Quadratic(3), horizon=8, unroll=4, batch=2,
-                      discount=0.7, second_derivatives=second)  # fmt: skip
+    trainer = Trainer(
+        optimizer,
+        Quadratic(3),
+        horizon=8,
+        unroll=4,
+        batch=2,
+        discount=0.7,
+        second_derivatives=second,
+    )
     for _ in range(2):  # the second window carries a state on
         trainer.begin_window()
         trainer.roll_out()
@@ -161,8 +168,9 @@ def test_positions_of_gradient_descent_in_closed_form(rate):
     size = trainer.problem.theta0.square().sum(1).mean()
     expected = [
         abs(4 * size * c**s * sum(c**t for t in range(start, s)))
-        for start in (0, 8) for s in range(start + 1, start + 5)
-    ]  # fmt: skip
+        for start in (0, 8)
+        for s in range(start + 1, start + 5)
+    ]
     means = torch.stack(expected).view(2, 4).mean(0)  # the first and the last window
     assert torch.allclose(ours, means, rtol=1e-6, atol=0)
 
@@ -356,9 +364,17 @@ def test_a_training_that_diverged_can_be_diagnosed():
 @pytest.mark.parametrize("second", [False, True])
 def test_a_network_with_every_cure(second):
     network = Network(mlp([64, 2, 10]), *data.digits(), batch_size=5)
-    log = train(LSTMOptimizer(2, 1).double(), network, horizon=(2, 4), unroll=2,
-                curriculum=True, imitate=0.1, clip=None, discount=0.5,
-                second_derivatives=second)  # fmt: skip
+    log = train(
+        LSTMOptimizer(2, 1).double(),
+        network,
+        horizon=(2, 4),
+        unroll=2,
+        curriculum=True,
+        imitate=0.1,
+        clip=None,
+        discount=0.5,
+        second_derivatives=second,
+    )
     diagnosis = diagnose(log)
     assert len(diagnosis.positions) == 2 and None not in [
         finding.ok for finding in diagnosis.findings

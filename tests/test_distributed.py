@@ -45,8 +45,9 @@ def launch(what: str, folder: Path):
         what,
         str(folder),
     ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         _, err = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
@@ -135,8 +136,10 @@ def test_a_recipe_by_its_command_line(folder, seen):
     provenance = load(folder / "tiny.safetensors").provenance
     assert provenance["recipe"] == "tiny" and provenance["score"]
     assert {path.name for path in folder.glob("tiny.*")} == {
-        "tiny.0.safetensors", "tiny.1.safetensors", "tiny.safetensors"
-    }  # fmt: skip
+        "tiny.0.safetensors",
+        "tiny.1.safetensors",
+        "tiny.safetensors",
+    }
 
 
 def test_every_rank_sees_the_same_errors(seen):
@@ -170,17 +173,25 @@ PROBLEMS = {
     "quadratic": Quadratic(3),
     "network": network(),
     "function": Function(lambda theta: theta.cos().sum(), [1.0, 2.0]),
-    "convolutions": Network(convnet(2, 8), torch.rand(20, 3, 8, 8),
-                            torch.arange(20) % 10, batch_size=3),
+    "convolutions": Network(
+        convnet(2, 8), torch.rand(20, 3, 8, 8), torch.arange(20) % 10, batch_size=3
+    ),
     "scaled": RandomScaling(network()),
     "mixture": Mixture(LINE, RandomScaling(LINE)),
     "jittered": Jittered(network(), seed=1),
     "noise": Concurrent(LINE, [Noise(1.0), ()], "clean"),
-    "spoilt": Concurrent(network(), [(Subset(30), Poison(0.2)), PixelNoise(0.2),
-                                     (Rotation(9.0), Poison(0.4)), Subset(20)]),
+    "spoilt": Concurrent(
+        network(),
+        [
+            (Subset(30), Poison(0.2)),
+            PixelNoise(0.2),
+            (Rotation(9.0), Poison(0.4)),
+            Subset(20),
+        ],
+    ),
     "unspoilt": Concurrent(network(), [(), Poison(0.4)]),
     "pictures": StyleTransfer(["mosaic", "waves"], size=16),
-}  # fmt: skip
+}
 
 
 def draw(name, batch=4, **settings):

@@ -27,10 +27,13 @@ def idx(numbers: np.ndarray) -> bytes:
 def small_mnist() -> dict[str, bytes]:
     draw = np.random.default_rng(0)
     return {
-        name: idx(draw.integers(0, 256, (n, 28, 28)) if "images" in name
-                  else draw.integers(0, 10, n))
+        name: idx(
+            draw.integers(0, 256, (n, 28, 28))
+            if "images" in name
+            else draw.integers(0, 10, n)
+        )
         for name, n in zip(data.MNIST_FILES, (6, 6, 3, 3), strict=True)
-    }  # fmt: skip
+    }
 
 
 class Server(ThreadingHTTPServer):

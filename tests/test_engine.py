@@ -17,12 +17,17 @@ from l2o_kit.optimizer import COMBINE, FEATURES, LSTMOptimizer
 from l2o_kit.window import Trainer
 from tests.oracle import Sources
 
-RULES = st.fixed_dictionaries({
-    "combine": st.sampled_from(COMBINE), "preprocess": st.sampled_from(list(FEATURES)),
-    "num_sources": st.integers(1, 4), "bounded": st.booleans(),
-    "num_layers": st.integers(1, 2), "output_scale": st.sampled_from([0.01, 0.1]),
-    "seed": st.integers(0, 99),
-})  # fmt: skip
+RULES = st.fixed_dictionaries(
+    {
+        "combine": st.sampled_from(COMBINE),
+        "preprocess": st.sampled_from(list(FEATURES)),
+        "num_sources": st.integers(1, 4),
+        "bounded": st.booleans(),
+        "num_layers": st.integers(1, 2),
+        "output_scale": st.sampled_from([0.01, 0.1]),
+        "seed": st.integers(0, 99),
+    }
+)
 UNROLL = 4
 
 
@@ -53,19 +58,33 @@ def assert_close(ours, theirs, tolerance, rounding=1e-14):
 
 @settings(deadline=None, max_examples=150)
 @given(
-    rule=RULES, clean=st.booleans(), windows=st.integers(1, 4), keeps=st.booleans(),
-    block_size=st.integers(1, 8), discount=st.sampled_from([1.0, 0.7, 0.0]),
+    rule=RULES,
+    clean=st.booleans(),
+    windows=st.integers(1, 4),
+    keeps=st.booleans(),
+    block_size=st.integers(1, 8),
+    discount=st.sampled_from([1.0, 0.7, 0.0]),
     seed=st.integers(0, 99),
-)  # fmt: skip
+)
 def test_equals_autograd_on_its_own_trajectory(
     rule, clean, windows, keeps, block_size, discount, seed
 ):
     optimizee = Sources(rule["num_sources"], clean)
     ours, theirs = build(rule), build(rule)
-    same = {"horizon": 3 * UNROLL, "unroll": UNROLL, "batch": 2, "discount": discount,
-            "seed": seed}  # fmt: skip
-    trainer = Trainer(ours, optimizee, **same, block_size=block_size,
-                      memory_budget=budget(ours, keeps, 8))  # fmt: skip
+    same = {
+        "horizon": 3 * UNROLL,
+        "unroll": UNROLL,
+        "batch": 2,
+        "discount": discount,
+        "seed": seed,
+    }
+    trainer = Trainer(
+        ours,
+        optimizee,
+        **same,
+        block_size=block_size,
+        memory_budget=budget(ours, keeps, 8),
+    )
     oracle = Trainer(theirs, optimizee, **same)
     oracle.engine = FirstOrder(theirs, UNROLL, 6)
     assert trainer.engine.keeps == keeps
@@ -77,9 +96,13 @@ def test_equals_autograd_on_its_own_trajectory(
 
 @settings(deadline=None, max_examples=100)
 @given(
-    rule=RULES, clean=st.booleans(), keeps=st.booleans(), block=st.integers(1, 8),
-    scale=st.sampled_from([1e-6, 1e-2, 1.0, 1e3]), seed=st.integers(0, 99),
-)  # fmt: skip
+    rule=RULES,
+    clean=st.booleans(),
+    keeps=st.booleans(),
+    block=st.integers(1, 8),
+    scale=st.sampled_from([1e-6, 1e-2, 1.0, 1e3]),
+    seed=st.integers(0, 99),
+)
 def test_float32_equals_float64_on_a_stored_trajectory(
     rule, clean, keeps, block, scale, seed
 ):
@@ -94,8 +117,9 @@ def test_float32_equals_float64_on_a_stored_trajectory(
     w = torch.rand(UNROLL, generator=generator)
     theirs = build(rule)
     ours = copy.deepcopy(theirs).float()
-    machine = Engine(ours, UNROLL, coords, block_size=block,
-                     memory_budget=budget(ours, keeps, 8))  # fmt: skip
+    machine = Engine(
+        ours, UNROLL, coords, block_size=block, memory_budget=budget(ours, keeps, 8)
+    )
     machine.begin()
     machine.see(0, None, grads[0], targets[0] if clean else None)
     for t in range(UNROLL):
@@ -147,8 +171,14 @@ def test_exact_equals_finite_differences(name):
 
     def second_window(move=None):
         optimizer = LSTMOptimizer(2, 1, preprocess="identity", seed=1).double()
-        trainer = Trainer(optimizer, PROBLEMS[name](), horizon=6, unroll=3, batch=2,
-                          second_derivatives=True)  # fmt: skip
+        trainer = Trainer(
+            optimizer,
+            PROBLEMS[name](),
+            horizon=6,
+            unroll=3,
+            batch=2,
+            second_derivatives=True,
+        )
         trainer.meta_gradient()
         if move:
             index, step = move
@@ -166,8 +196,13 @@ def test_second_derivatives_make_a_difference():
     grads = []
     for second_derivatives in (True, False):
         optimizer = LSTMOptimizer(3, preprocess="identity").double()
-        Trainer(optimizer, Quadratic(3), batch=2, unroll=5,
-                second_derivatives=second_derivatives).meta_gradient()  # fmt: skip
+        Trainer(
+            optimizer,
+            Quadratic(3),
+            batch=2,
+            unroll=5,
+            second_derivatives=second_derivatives,
+        ).meta_gradient()
         grads.append(optimizer.lstm.w_out.grad)
     assert (grads[0] - grads[1]).norm() > 1e-3 * grads[0].norm()
 
@@ -210,8 +245,13 @@ def test_bad_arguments_say_what_to_do(arguments, message):
 
 def test_the_exact_path_has_no_blocks():
     with pytest.raises(ValueError, match=r"block_size: autograd keeps .* Leave it out"):
-        Trainer(LSTMOptimizer(), Quadratic(3), batch=2, second_derivatives=True,
-                block_size=10)  # fmt: skip
+        Trainer(
+            LSTMOptimizer(),
+            Quadratic(3),
+            batch=2,
+            second_derivatives=True,
+            block_size=10,
+        )
 
 
 def test_sources_must_be_as_many_as_the_optimizer_reads():

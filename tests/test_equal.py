@@ -65,8 +65,7 @@ def of(network, dtype):
     vector_to_parameters(problem.theta0[0].clone(), module.parameters())
 
     def loss(minibatch):
-        return F.cross_entropy(module(problem.X[minibatch[0]]),
-                               problem.y[minibatch[0]])  # fmt: skip
+        return F.cross_entropy(module(problem.X[minibatch[0]]), problem.y[minibatch[0]])
 
     return network, module, loss
 
@@ -84,8 +83,9 @@ def a_convnet(dtype):
 def two():
     small = {"output_scale": 0.01}
     groups = {name: LSTMOptimizer(seed=k, **small) for k, name in enumerate("ab")}
-    return GroupedOptimizer(dict(zip(["conv", "fc"], groups.values(), strict=True)),
-                            CONV_AND_FC)  # fmt: skip
+    return GroupedOptimizer(
+        dict(zip(["conv", "fc"], groups.values(), strict=True)), CONV_AND_FC
+    )
 
 
 CASES = [

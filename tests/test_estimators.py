@@ -73,8 +73,9 @@ def test_full_is_unbiased_and_equals_a_finite_difference_on_each_roll_out():
         return estimators.run(SMALL, theta, noise, phis, range(12))[0]
 
     slopes = (total(phi + step) - total(phi - step)) / (2 * step)
-    torch.testing.assert_close(estimate("full", SMALL, phi, 4, 7, seed=3), slopes,
-                               rtol=1e-6, atol=1e-6)  # fmt: skip
+    torch.testing.assert_close(
+        estimate("full", SMALL, phi, 4, 7, seed=3), slopes, rtol=1e-6, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("first_order", [False, True])
@@ -98,8 +99,9 @@ def test_carrying_the_derivative_along_is_backpropagation(first_order):
 
 def test_windows_as_long_as_the_roll_out_truncate_nothing():
     for short, whole in (("truncated", "full"), ("truncated_es", "es"), ("pes", "es")):
-        torch.testing.assert_close(estimate(short, SMALL, -1.0, 12, 50),
-                                   estimate(whole, SMALL, -1.0, 12, 50))  # fmt: skip
+        torch.testing.assert_close(
+            estimate(short, SMALL, -1.0, 12, 50), estimate(whole, SMALL, -1.0, 12, 50)
+        )
 
 
 def test_a_last_window_may_be_shorter():
@@ -136,8 +138,9 @@ def test_persistence_removes_the_bias_of_truncation():
 
 
 def test_the_fixed_points_of_the_lesson():
-    best = minimize_scalar(lambda phi: loss(LESSON, phi), bounds=(-6, 0),
-                           method="bounded")  # fmt: skip
+    best = minimize_scalar(
+        lambda phi: loss(LESSON, phi), bounds=(-6, 0), method="bounded"
+    )
     assert fixed_point("full", LESSON, 10) == pytest.approx(math.exp(best.x), rel=1e-3)
     assert fixed_point("full", LESSON, 10) == pytest.approx(0.29, abs=0.01)
     assert fixed_point("truncated", LESSON, 10) == pytest.approx(0.021, abs=0.002)

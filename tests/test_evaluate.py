@@ -139,9 +139,12 @@ def test_comparison_reports_means_medians_ratios_and_html():
 
 @pytest.mark.parametrize(
     ("triple", "text"),
-    [((0.5, 0.41, 0.6), "0.50 [0.41, 0.60]"), ((5.8e10, 999.0, 1e11),
-     "5.8e+10 [999.00, 1e+11]"), ((1.0, 1.0, 1.0), "itself")],
-)  # fmt: skip
+    [
+        ((0.5, 0.41, 0.6), "0.50 [0.41, 0.60]"),
+        ((5.8e10, 999.0, 1e11), "5.8e+10 [999.00, 1e+11]"),
+        ((1.0, 1.0, 1.0), "itself"),
+    ],
+)
 def test_a_ratio_of_the_table_is_short(triple, text):
     assert _ratio(triple) == text
 

@@ -55,9 +55,11 @@ def test_a_stub_keeps_what_is_asked_and_not_the_answer():
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("answer = 3", "line 1: only imports, functions"),
-     ("def f():\n    return 3", "f has no docstring")],
-)  # fmt: skip
+    [
+        ("answer = 3", "line 1: only imports, functions"),
+        ("def f():\n    return 3", "f has no docstring"),
+    ],
+)
 def test_what_cannot_become_an_exercise_is_refused(source, message):
     with pytest.raises(ValueError, match=message):
         exercises.stub(source)
@@ -91,8 +93,10 @@ def test_exercises_are_what_the_lessons_give(path):
     made = exercises.exercise(nbformat.read(path, as_version=4))
     kept = nbformat.read(ROOT / "notebooks/exercises" / path.name, as_version=4)
     assert kept == made, "run: make exercises"
-    assert any("solution" in c.metadata.get("tags", []) for c in
-               nbformat.read(path, as_version=4).cells)  # fmt: skip
+    assert any(
+        "solution" in c.metadata.get("tags", [])
+        for c in nbformat.read(path, as_version=4).cells
+    )
 
 
 def test_make_lab_copies_only_what_is_missing(tmp_path):

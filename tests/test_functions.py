@@ -40,16 +40,18 @@ def test_an_if_on_a_value_is_followed_for_each_problem():
 
 def test_it_starts_around_start():
     theta0 = Function(rosenbrock, [3.0, -2.0], 0.1).sample(400, draw()).theta0
-    torch.testing.assert_close(theta0.mean(0), torch.tensor([3.0, -2.0]), atol=0.03,
-                               rtol=0)  # fmt: skip
+    torch.testing.assert_close(
+        theta0.mean(0), torch.tensor([3.0, -2.0]), atol=0.03, rtol=0
+    )
     assert theta0.std(0).tolist() == pytest.approx([0.1, 0.1], rel=0.2)
 
 
 def test_it_can_be_optimized_and_trained_on():
     function = Function(lambda theta: theta.square().sum(), [2.0, 2.0, 2.0])
     rule = l2o.LSTMOptimizer(preprocess="identity")
-    l2o.meta_train(rule, function, meta_steps=30, batch=16, lr=1e-2,
-                   on_step=lambda log: None)  # fmt: skip
+    l2o.meta_train(
+        rule, function, meta_steps=30, batch=16, lr=1e-2, on_step=lambda log: None
+    )
     losses = l2o.optimize(rule, function, steps=20, batch=16).losses
     assert losses[-1].mean() < 0.5 * losses[0].mean()
 

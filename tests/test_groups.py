@@ -32,21 +32,31 @@ def small() -> Network:
 
 
 def grouped(rule=LAYERS, **config) -> GroupedOptimizer:
-    members = {name: LSTMOptimizer(hidden_size=3, **config, seed=k)
-               for k, name in enumerate(rule)}  # fmt: skip
+    members = {
+        name: LSTMOptimizer(hidden_size=3, **config, seed=k)
+        for k, name in enumerate(rule)
+    }
     return GroupedOptimizer(members, rule)
 
 
 def convolutional(batch_size=16) -> Network:
     X = torch.randn(40, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    return Network(convnet(2, size=8), X, torch.arange(40) % 10,
-                   batch_size=batch_size, init_std=None)  # fmt: skip
+    return Network(
+        convnet(2, size=8),
+        X,
+        torch.arange(40) % 10,
+        batch_size=batch_size,
+        init_std=None,
+    )
 
 
 def test_conv_weights_are_one_group_and_all_else_the_other():
     columns = assign(CONV_AND_FC, shapes(convolutional()))
-    names = [name for name, shape in shapes(convolutional()).items()
-             for _ in range(shape.numel())]  # fmt: skip
+    names = [
+        name
+        for name, shape in shapes(convolutional()).items()
+        for _ in range(shape.numel())
+    ]
     conv = {names[k] for k in columns["conv"]}
     assert conv == {"conv1.weight", "conv2.weight", "conv3.weight"}
     both = torch.cat(list(columns.values())).sort().values
@@ -61,8 +71,10 @@ def test_each_group_moves_as_its_own_optimizer_would():
     draw = torch.Generator().manual_seed(1)
     grads = torch.randn(5, 2 * network.coords, generator=draw)  # of two networks
     state = rule.initial_state(2 * network.coords)
-    alone = {name: member.initial_state(2 * len(rule.columns[name]))
-             for name, member in optimizer.groups.items()}  # fmt: skip
+    alone = {
+        name: member.initial_state(2 * len(rule.columns[name]))
+        for name, member in optimizer.groups.items()
+    }
     for grad in grads:
         update, state = rule(grad, state)
         for name, member in optimizer.groups.items():
@@ -126,16 +138,23 @@ def test_two_groups_of_equal_phi_are_one_shared_optimizer():
         {name: copy.deepcopy(one) for name in CONV_AND_FC}, CONV_AND_FC
     )
     shared = optimize(one, network, steps=5, batch=2).losses
-    assert torch.allclose(optimize(both, network, steps=5, batch=2).losses, shared,
-                          rtol=1e-4)  # fmt: skip
+    assert torch.allclose(
+        optimize(both, network, steps=5, batch=2).losses, shared, rtol=1e-4
+    )
     with torch.no_grad():
         both.groups["fc"].lstm.b_out += 1.0
     assert not torch.allclose(optimize(both, network, steps=5, batch=2).losses, shared)
 
 
 def test_meta_training_goes_on_as_if_it_had_never_stopped(tmp_path):
-    settings = {"meta_steps": 6, "horizon": 3 * UNROLL, "unroll": UNROLL, "batch": 2,
-                "lr": 1e-2, "on_step": lambda log: None}  # fmt: skip
+    settings = {
+        "meta_steps": 6,
+        "horizon": 3 * UNROLL,
+        "unroll": UNROLL,
+        "batch": 2,
+        "lr": 1e-2,
+        "on_step": lambda log: None,
+    }
     path = tmp_path / "half.safetensors"
 
     def stop(log):
@@ -145,8 +164,13 @@ def test_meta_training_goes_on_as_if_it_had_never_stopped(tmp_path):
     whole, cut = grouped(), grouped()
     before = copy.deepcopy(whole.state_dict())
     meta_train(whole, small(), **settings)
-    meta_train(cut, small(), **settings | {"on_step": stop}, checkpoint=path,
-               checkpoint_seconds=0)  # fmt: skip
+    meta_train(
+        cut,
+        small(),
+        **settings | {"on_step": stop},
+        checkpoint=path,
+        checkpoint_seconds=0,
+    )
     resumed = grouped()
     log = meta_train(resumed, small(), **settings, resume=path)
     assert len(log.meta_losses) == 6
@@ -163,8 +187,9 @@ def test_it_is_saved_and_loaded(tmp_path):
     path = save(optimizer, tmp_path / "two.safetensors", recipe="two")
     loaded = load(path)
     assert loaded.config == optimizer.config and loaded.provenance["recipe"] == "two"
-    ours, theirs = (optimize(rule, small(), steps=3, batch=2).losses
-                    for rule in (optimizer, loaded))  # fmt: skip
+    ours, theirs = (
+        optimize(rule, small(), steps=3, batch=2).losses for rule in (optimizer, loaded)
+    )
     assert torch.equal(ours, theirs)
     assert "first: 0.*" in repr(loaded)
     assert f"{loaded.num_weights:,} weights" in repr(loaded)
@@ -173,9 +198,10 @@ def test_it_is_saved_and_loaded(tmp_path):
 def test_a_file_of_groups_that_lacks_one(tmp_path):
     optimizer = grouped()
     optimizer.state_dict = lambda: {
-        key: value for key, value in GroupedOptimizer.state_dict(optimizer).items()
+        key: value
+        for key, value in GroupedOptimizer.state_dict(optimizer).items()
         if "first" in key
-    }  # fmt: skip
+    }
     path = save(optimizer, tmp_path / "half.safetensors")
     with pytest.raises(CheckpointError, match="do not have the shapes"):
         load(path)
@@ -185,19 +211,22 @@ def test_a_file_of_groups_that_lacks_one(tmp_path):
     ("rule", "message"),
     [
         ({"a": "0.*", "b": "2.weight"}, r"'2.bias' belongs to no group.*Widen"),
-        ({"a": "0.*", "b": "*.weight", "c": "everything else"},
-         r"'0.weight' belongs to two groups, 'a' and 'b'.*narrower"),
+        (
+            {"a": "0.*", "b": "*.weight", "c": "everything else"},
+            r"'0.weight' belongs to two groups, 'a' and 'b'.*narrower",
+        ),
         ({"a": "conv*", "b": "everything else"}, r"'a' \('conv\*'\) has no parameter"),
         ({"a": "*", "b": "everything else"}, r"the group 'b'.*has no parameter"),
     ],
     ids=["none", "two", "empty", "nothing else"],
-)  # fmt: skip
+)
 def test_rules_that_do_not_fit_the_network(rule, message):
     with pytest.raises(ValueError, match=message):
         optimize(grouped(rule), small(), steps=1, batch=1)
     with pytest.raises(ValueError, match=message):
-        meta_train(grouped(rule), small(), meta_steps=1, horizon=4, unroll=4, batch=1,
-                   lr=1e-3)  # fmt: skip
+        meta_train(
+            grouped(rule), small(), meta_steps=1, horizon=4, unroll=4, batch=1, lr=1e-3
+        )
 
 
 def test_rules_that_make_no_sense():
@@ -263,8 +292,9 @@ def test_a_convolutional_gradient_against_finite_differences():
     step = torch.zeros_like(problem.theta0)
     for place in (5, network.coords - 4):
         step.zero_()[:, place] = 1e-6
-        up, down = (problem.loss(problem.theta0 + way * step, minibatch)
-                    for way in (1, -1))  # fmt: skip
+        up, down = (
+            problem.loss(problem.theta0 + way * step, minibatch) for way in (1, -1)
+        )
         assert torch.allclose((up - down) / 2e-6, grad[:, place], rtol=1e-4, atol=1e-8)
 
 

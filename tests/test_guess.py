@@ -31,8 +31,9 @@ from l2o_kit.teaching.live_training import watch, watched_rivals
 from tests.rooms import ALL, ROOMS
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-BARS = Guess("How much each?", lambda: [0.7, 0.2, 0.1], "So it is.",
-             bars=("a", "b", "c"))  # fmt: skip
+BARS = Guess(
+    "How much each?", lambda: [0.7, 0.2, 0.1], "So it is.", bars=("a", "b", "c")
+)
 
 
 def asked(guess):
@@ -72,9 +73,11 @@ def cells(html):
 def test_guessed_and_true_bars_stand_side_by_side():
     html = BARS.answer((0.5, 0.5, 0.0))
     assert "Your bars are off by 0.60 in all." in html and "So it is." in html
-    assert cells(html) == [["share", "a", "b", "c"],
-                           ["your guess", "0.50", "0.50", "0.00"],
-                           ["the answer", "0.70", "0.20", "0.10"]]  # fmt: skip
+    assert cells(html) == [
+        ["share", "a", "b", "c"],
+        ["your guess", "0.50", "0.50", "0.00"],
+        ["the answer", "0.70", "0.20", "0.10"],
+    ]
     html = BARS.answer(None)
     assert "You skipped the guess." in html
     assert cells(html)[1:] == [["the answer", "0.70", "0.20", "0.10"]]
@@ -149,8 +152,9 @@ def test_a_ball_may_be_pushed_harder():
     ends = {}
     for rule in ("SGD", "Momentum"):
         with np.errstate(over="ignore"):
-            path = descend(rule, H, np.ones(2), np.array([2.5]), 0.9,
-                           np.zeros((300, 2)), 300)  # fmt: skip
+            path = descend(
+                rule, H, np.ones(2), np.array([2.5]), 0.9, np.zeros((300, 2)), 300
+            )
         ends[rule] = np.abs(path[-1]).max()
     assert ends["Momentum"] < 1 < ends["SGD"]
     assert ball_question().measured() == "A larger rate"
@@ -159,8 +163,11 @@ def test_a_ball_may_be_pushed_harder():
 def test_the_map_says_which_change_is_worse():
     the_map = Map()
     header, rows = the_map.table
-    cell = {(row[0], name): float(value) for row in rows
-            for name, value in zip(header[1:], row[1:], strict=True)}  # fmt: skip
+    cell = {
+        (row[0], name): float(value)
+        for row in rows
+        for name, value in zip(header[1:], row[1:], strict=True)
+    }
     worse = cell["3", "20 units"] > cell["1", "80 units"]
     right = "Three layers in place of one" if worse else "80 units in place of 20"
     assert map_question().measured() == right
@@ -171,8 +178,11 @@ def test_conv_small_stands_where_the_scorecard_says():
     card.controls["optimizer"].value = "conv_small"
     card.controls["task"].value = "small convnet"
     kind = re.search(r"(green|red|undecided)\.", card.text).group(1)
-    right = {"green": "Surely ahead of Adam", "red": "Surely behind Adam",
-             "undecided": "Too close to call"}  # fmt: skip
+    right = {
+        "green": "Surely ahead of Adam",
+        "red": "Surely behind Adam",
+        "undecided": "Too close to call",
+    }
     assert settled_question().measured() == right[kind]
 
 
@@ -221,8 +231,11 @@ def made(source):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_panel_asks_before_it_opens(path):
-    sources = [cell.source for cell in nbformat.read(path, as_version=4).cells
-               if cell.cell_type == "code"]  # fmt: skip
+    sources = [
+        cell.source
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+    ]
     found = [panel for source in sources for panel in made(source)]
     assert found
     for name, arguments in found:

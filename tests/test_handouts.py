@@ -353,7 +353,8 @@ BAD = {
     "not run": (new_code_cell("1"), "was not run. Run the notebooks first: make note"),
     "error": (
         new_code_cell(
-            "1 / 0", execution_count=1,
+            "1 / 0",
+            execution_count=1,
             outputs=[new_output("error", ename="ZeroDivisionError", evalue="")],
         ),
         "it ended in ZeroDivisionError",
@@ -362,7 +363,8 @@ BAD = {
     "wordless output": (shows(html=f'<img src="{png()}">'), "no text alternative"),
     "bare picture": (
         new_code_cell(
-            "plot", execution_count=1,
+            "plot",
+            execution_count=1,
             outputs=[new_output("display_data", {"image/png": "aGVsbG8="})],
         ),
         "l2o_kit.plots.Picture(figure",
@@ -371,7 +373,7 @@ BAD = {
     "lost": ("![lost](lost.png)", "lost.png is not there to be embedded"),
     "formula": (r"$\nonsense{x}$", r"\nonsense is not known"),
     "half": (r"$\text{a} \bold$", "cannot be read"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("cell, message", BAD.values(), ids=BAD)

@@ -105,6 +105,12 @@ def test_files_stay_small_and_explain_themselves(path):
     assert "pyplot" not in re.sub(r'""".*?"""', "", text, flags=re.S)
 
 
+def test_the_formatter_has_the_last_word():
+    sources = [*FILES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("notebooks/**/*.ipynb")]
+    for path in sources:
+        assert not re.search(r"# fmt[:]", path.read_text()), path
+
+
 def test_every_name_of_the_kit_is_read_from_no_global_seed():
     for path in FILES:
         assert not re.search(
@@ -185,10 +191,12 @@ def test_make_says_what_is_wrong_with_python(tmp_path):
     """An old python3, one without venv, and none at all."""
     cases = {
         "none": (None, "There is no"),
-        "old": ("case $2 in *version_info*) exit 1;; esac; echo Python 3.9.2",
-                "Python 3.11 or newer is needed, and"),
+        "old": (
+            "case $2 in *version_info*) exit 1;; esac; echo Python 3.9.2",
+            "Python 3.11 or newer is needed, and",
+        ),
         "bare": ("case $2 in *venv*) exit 1;; esac", "apt install python3-venv"),
-    }  # fmt: skip
+    }
     for name, (script, message) in cases.items():
         python = tmp_path / name
         if script:
@@ -196,8 +204,10 @@ def test_make_says_what_is_wrong_with_python(tmp_path):
             python.chmod(0o755)
         done = subprocess.run(
             ["make", "setup", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"],
-            cwd=ROOT, capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode != 0 and message in done.stdout, (name, done.stdout)
         assert not (tmp_path / "venv").exists()
 

@@ -22,33 +22,55 @@ def with_layer(layer):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Network(mlp([4, 2]), X, Y + 1), r"classes 1 to 2, and the network has "
-         r"2 outputs: classes must be 0 to 1"),
+        (
+            lambda: Network(mlp([4, 2]), X, Y + 1),
+            r"classes 1 to 2, and the network has "
+            r"2 outputs: classes must be 0 to 1",
+        ),
         (lambda: Network(mlp([4, 2]), X, Y - 1), "classes -1 to 0"),
         (lambda: Network(mlp([4, 2]), X, Y, X, Y + 5), "y_held_out holds classes 5"),
-        (lambda: Network(mlp([4, 2]), X, Y.float()), r"y is torch.float32, and cross-"
-         r"entropy wants class numbers. Use y.long\(\)"),
+        (
+            lambda: Network(mlp([4, 2]), X, Y.float()),
+            r"y is torch.float32, and cross-"
+            r"entropy wants class numbers. Use y.long\(\)",
+        ),
         (lambda: Network(mlp([4, 2]), X, 0 * Y), "one class only, 0"),
-        (lambda: Network(nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)), X, Y),
-         r"for 2 examples have shape \[2\], and cross-entropy wants a row"),
-        (lambda: Network(mlp([4, 2]), PICTURES.flatten(1), Y), r"X is torch.uint8.*"
-         r"Use X.float\(\), pictures X.float\(\) / 255"),
+        (
+            lambda: Network(nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)), X, Y),
+            r"for 2 examples have shape \[2\], and cross-entropy wants a row",
+        ),
+        (
+            lambda: Network(mlp([4, 2]), PICTURES.flatten(1), Y),
+            r"X is torch.uint8.*"
+            r"Use X.float\(\), pictures X.float\(\) / 255",
+        ),
         (lambda: Network(mlp([4, 2]), PICTURES.float(), Y), r"X.flatten\(1\) makes"),
         (lambda: Network(mlp([5, 2]), X, Y), "first layer's inputs with the columns"),
         (lambda: Network(with_layer(nn.Dropout(0.5)), X, Y), "a Dropout: its .*eval"),
-        (lambda: Network(with_layer(nn.BatchNorm1d(3)), X, Y), "is a BatchNorm1d with "
-         "running statistics.*track_running_stats=False"),
+        (
+            lambda: Network(with_layer(nn.BatchNorm1d(3)), X, Y),
+            "is a BatchNorm1d with running statistics.*track_running_stats=False",
+        ),
         (lambda: Network(mlp([4, 1]), X, Y, loss=F.mse_loss), "would spread"),
-        (lambda: Network(mlp([4, 1]), X, X[:, 0], loss=F.mse_loss), r"spread to every "
-         r"pair. Use y\[:, None\]"),
-        (lambda: Network(mlp([4, 1]), X, X[:, :1], loss=F.l1_loss, batch_size=0),
-         "batch_size=0"),
-        (lambda: Network(mlp([4, 1]), X, Y[:, None],
-                         loss=F.binary_cross_entropy_with_logits), r"loss fails for "
-         r"outputs \[2, 1\] torch.float32 and targets \[2, 1\] torch.int64"),
+        (
+            lambda: Network(mlp([4, 1]), X, X[:, 0], loss=F.mse_loss),
+            r"spread to every "
+            r"pair. Use y\[:, None\]",
+        ),
+        (
+            lambda: Network(mlp([4, 1]), X, X[:, :1], loss=F.l1_loss, batch_size=0),
+            "batch_size=0",
+        ),
+        (
+            lambda: Network(
+                mlp([4, 1]), X, Y[:, None], loss=F.binary_cross_entropy_with_logits
+            ),
+            r"loss fails for "
+            r"outputs \[2, 1\] torch.float32 and targets \[2, 1\] torch.int64",
+        ),
         (lambda: data.digits(0), "size=0"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_says_what_was_seen_and_what_to_do(make, message):
     with pytest.raises(ValueError, match=message):
         make()
@@ -86,8 +108,10 @@ def test_scales_are_fitted_on_the_training_part_alone():
 def test_data_sets_hold_scikit_learns_numbers_split_once():
     from sklearn.datasets import load_breast_cancer, load_diabetes
 
-    for made, load in ((data.diabetes(), load_diabetes),
-                       (data.breast_cancer(), load_breast_cancer)):  # fmt: skip
+    for made, load in (
+        (data.diabetes(), load_diabetes),
+        (data.breast_cancer(), load_breast_cancer),
+    ):
         raw = load()
         rows = raw.data[
             torch.randperm(len(raw.data), generator=data.stream(0, "split"))
@@ -96,8 +120,9 @@ def test_data_sets_hold_scikit_learns_numbers_split_once():
         scaled = (rows - train.mean(0)) / train.std(0, ddof=1)
         everything = torch.cat([made.X, made.X_held_out])
         np.testing.assert_allclose(everything.numpy(), scaled, atol=1e-4)
-        torch.testing.assert_close(made.X.mean(0), torch.zeros(made.X.shape[1]),
-                                   atol=1e-5, rtol=0)  # fmt: skip
+        torch.testing.assert_close(
+            made.X.mean(0), torch.zeros(made.X.shape[1]), atol=1e-5, rtol=0
+        )
     assert data.diabetes().y.shape == (354, 1) and data.breast_cancer().y.max() == 1
 
 

@@ -40,8 +40,16 @@ def test_tuning_cannot_see_held_out_data(monkeypatch):
 def test_meta_training_cannot_see_held_out_data(monkeypatch):
     def weights(network):
         optimizer = LSTMOptimizer(hidden_size=3)
-        meta_train(optimizer, network, meta_steps=2, horizon=4, unroll=2, batch=1,
-                   lr=0.01, on_step=lambda log: None)  # fmt: skip
+        meta_train(
+            optimizer,
+            network,
+            meta_steps=2,
+            horizon=4,
+            unroll=2,
+            batch=1,
+            lr=0.01,
+            on_step=lambda log: None,
+        )
         return torch.nn.utils.parameters_to_vector(optimizer.parameters()).detach()
 
     honest = weights(tiny())
@@ -53,9 +61,13 @@ def test_meta_training_cannot_see_held_out_data(monkeypatch):
 def test_binary_cross_entropy_counts_right_answers():
     X, y, X_held_out, y_held_out = data.breast_cancer()
     network = Network(
-        mlp([30, 3, 1]), X, y[:, None].float(), X_held_out,
-        y_held_out[:, None].float(), loss=F.binary_cross_entropy_with_logits,
-    )  # fmt: skip
+        mlp([30, 3, 1]),
+        X,
+        y[:, None].float(),
+        X_held_out,
+        y_held_out[:, None].float(),
+        loss=F.binary_cross_entropy_with_logits,
+    )
     curves = optimize(Baseline("Adam", 0.1), network, steps=60, batch=2)
     outputs = network.outputs(curves.theta[0], X_held_out)
     right = (outputs.sigmoid().round() == y_held_out[:, None]).double().mean()
@@ -99,12 +111,18 @@ def test_adam_at_a_place_has_a_rate_that_its_neighbours_do_not_beat(monkeypatch)
     assert row["curves"].shape == (2, 5) and row["rates"].shape == (2,)
 
     def last(lr):
-        curves = optimize(Baseline("Adam", lr), places.network(*place),
-                          steps=40, batch=2, purpose="tuning")  # fmt: skip
+        curves = optimize(
+            Baseline("Adam", lr),
+            places.network(*place),
+            steps=40,
+            batch=2,
+            purpose="tuning",
+        )
         return float(curves.mean_loss(31).mean())
 
     best = float(row["rates"][1])
     assert last(best) <= 1.001 * min(last(best * 10**0.25), last(best / 10**0.25))
-    again = optimize(Baseline("Adam", best), places.network(*place),
-                     steps=40, batch=2).losses  # fmt: skip
+    again = optimize(
+        Baseline("Adam", best), places.network(*place), steps=40, batch=2
+    ).losses
     np.testing.assert_allclose(row["curves"][1], places.binned(again), rtol=1e-5)

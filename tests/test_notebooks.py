@@ -75,8 +75,11 @@ def test_the_self_check_rehearses_every_kind_of_panel(cells):
     sources = [cell.source for cell in code(cells)]
     (check,) = [source for source in sources if "rehearse()" in source]
     kinds = dict(re.findall(PANEL[: PANEL.index("\\(")], "\n".join(sources)))
-    rehearsed = {kind for name, kind in kinds.items()
-                 if re.search(rf"\b{name}\b(?!\.title)", check)}  # fmt: skip
+    rehearsed = {
+        kind
+        for name, kind in kinds.items()
+        if re.search(rf"\b{name}\b(?!\.title)", check)
+    }
     assert rehearsed == set(kinds.values())
     assert check.count("rehearse()") in (1, len(rehearsed))
 
@@ -91,8 +94,9 @@ def test_each_question_is_asked_by_one_panel():
 
 
 def test_a_link_to_a_lesson_says_its_number(cells):
-    for text, number in re.findall(r"\[([^\]]+)\]\((\d\d)_\w+\.ipynb\)",
-                                   "\n".join(prose(cells))):  # fmt: skip
+    for text, number in re.findall(
+        r"\[([^\]]+)\]\((\d\d)_\w+\.ipynb\)", "\n".join(prose(cells))
+    ):
         assert re.search(rf"\b{number}\b", text), (text, number)
 
 
@@ -119,9 +123,20 @@ def test_headings_are_one_h1_and_skip_no_level(cells):
 
 def test_the_template_is_followed(cells):
     text = "\n".join(prose(cells))
-    order = ["## Goals", "**Time:**", "**You need:**", "## Setup", "**Predict.**",
-             "**Explore.**", "We observe that", "xercise", "## What we found",
-             "## Summary", "## Go further", "## Self-check"]  # fmt: skip
+    order = [
+        "## Goals",
+        "**Time:**",
+        "**You need:**",
+        "## Setup",
+        "**Predict.**",
+        "**Explore.**",
+        "We observe that",
+        "xercise",
+        "## What we found",
+        "## Summary",
+        "## Go further",
+        "## Self-check",
+    ]
     places, here = [], 0
     for part in order:
         here = text.find(part, here)

@@ -100,8 +100,10 @@ def test_the_source_without_noise_has_the_largest_weight():
     mark = "mine = [PixelNoise(0.0)"
     names, printed = run("06", mark)
     shown = cell_with("06", mark).outputs[-1].text
-    new, old = ([float(w) for w in re.findall(r"0\.\d+", text.partition("lambda")[2])]
-                for text in (printed, shown))  # fmt: skip
+    new, old = (
+        [float(w) for w in re.findall(r"0\.\d+", text.partition("lambda")[2])]
+        for text in (printed, shown)
+    )
     assert new[0] == max(new)
     np.testing.assert_allclose(new, old, atol=0.05)
     # A sum over 20 steps; judged by the noisiest source each has a loss above 1.
@@ -123,8 +125,15 @@ def test_a_students_own_optimizer_meets_tuned_rivals_and_leaves_no_file(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("L2O_LIVE_SECONDS", "1")
     mark = "rivals = l2o.tuned_baselines(problem"
-    names, _ = run("10", "def my_training", "lesson.check.training_loop",
-                        "def tumour_model", "path = l2o.save", mark)  # fmt: skip
-    same_rules(names["_"], cell_with("10", mark), "digits_robust", "Adam",
-               "Adam + cosine")  # fmt: skip
+    names, _ = run(
+        "10",
+        "def my_training",
+        "lesson.check.training_loop",
+        "def tumour_model",
+        "path = l2o.save",
+        mark,
+    )
+    same_rules(
+        names["_"], cell_with("10", mark), "digits_robust", "Adam", "Adam + cosine"
+    )
     assert not list(tmp_path.iterdir())

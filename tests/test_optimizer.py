@@ -21,8 +21,9 @@ def reference(lstm: LSTM) -> nn.LSTM:
     """nn.LSTM with the same weights; its gates come in the order i, f, g, o."""
     h = lstm.hidden_size
     other = nn.LSTM(lstm.input_size, h, lstm.num_layers).double()
-    order = torch.cat([torch.arange(2 * h), torch.arange(3 * h, 4 * h),
-                       torch.arange(2 * h, 3 * h)])  # fmt: skip
+    order = torch.cat(
+        [torch.arange(2 * h), torch.arange(3 * h, 4 * h), torch.arange(2 * h, 3 * h)]
+    )
     with torch.no_grad():
         for k, n in enumerate(lstm.inputs()):
             w_x, w_h, bias = lstm.W[k][order].split([n, h, 1], 1)

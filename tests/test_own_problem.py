@@ -37,8 +37,9 @@ def test_from_a_module_and_a_loader_to_a_file_to_training(tmp_path):
     loader = a_loader()
     network = l2o.Network(a_model(), *data.from_loader(loader), batch_size=32)
     rule = l2o.LSTMOptimizer()
-    l2o.meta_train(rule, network, meta_steps=60, batch=4, lr=1e-2,
-                   on_step=lambda log: None)  # fmt: skip
+    l2o.meta_train(
+        rule, network, meta_steps=60, batch=4, lr=1e-2, on_step=lambda log: None
+    )
     path = l2o.save(rule, tmp_path / "mine.safetensors", recipe="60 windows")
     assert l2o.load(path).provenance["recipe"] == "60 windows"
     torch.manual_seed(0)

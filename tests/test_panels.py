@@ -322,8 +322,9 @@ def test_race_plots_what_an_independent_run_gives():
     panel.controls["rival"].value = "NAG"
     panel.controls["rate"].value = float(RACE_RATES[16])
     panel.controls["noise"].value = 0.25
-    curves = optimize(race_rival("NAG", RACE_RATES[16]), noisy_digits(0.25),
-                      batch=8, purpose="race")  # fmt: skip
+    curves = optimize(
+        race_rival("NAG", RACE_RATES[16]), noisy_digits(0.25), batch=8, purpose="race"
+    )
     plotted = panel.curves.lines["rival"].get_ydata()
     np.testing.assert_allclose(plotted, curves.losses.mean(1).numpy(), rtol=2e-3)
     assert panel.here.get_ydata()[0] == pytest.approx(
@@ -345,8 +346,13 @@ def test_fresh_race_plots_what_an_independent_run_gives():
     panel.controls["seed"].value = 7
     panel.run()
     panel.wait()
-    curves = optimize(race_rival("Adam", 0.1), noisy_digits(0.0), batch=2, seed=7,
-                      purpose="fresh race")  # fmt: skip
+    curves = optimize(
+        race_rival("Adam", 0.1),
+        noisy_digits(0.0),
+        batch=2,
+        seed=7,
+        purpose="fresh race",
+    )
     plotted = panel.curves.lines["rival"].get_ydata()
     np.testing.assert_allclose(plotted, curves.losses.mean(1).numpy(), rtol=1e-5)
 
@@ -362,26 +368,34 @@ def test_stored_film_strips_are_what_the_panels_draw_and_say(kind):
     trains = kind.__name__ in ("MetaTraining", "LiveConv")  # rounding grows in it
     assert (np.abs(old - new).max(2) > 64).mean() < (0.03 if trains else 0.01)
     said = kind().stored_strip()[1]
-    words, now = ([re.sub(r"[\d.]+", "", text) for text in each]
-                  for each in (said, told))  # fmt: skip
+    words, now = (
+        [re.sub(r"[\d.]+", "", text) for text in each] for each in (said, told)
+    )
     assert words == now and len(set(said)) == len(kind.strip)
     if trains:  # its settings, and both losses; not the seconds, which come first
-        theirs, ours = ([float(number) for text in each for number in
-                         re.findall(r"\d[\d.]*\d|\d", text)[1:]]
-                        for each in (said, told))  # fmt: skip
+        theirs, ours = (
+            [
+                float(number)
+                for text in each
+                for number in re.findall(r"\d[\d.]*\d|\d", text)[1:]
+            ]
+            for each in (said, told)
+        )
         assert len(ours) > 4 and ours == pytest.approx(theirs, rel=0.1)
 
 
 def test_a_caption_says_what_stands_at_the_controls():
     controls = {
-        "k": widgets.SelectionSlider(options=[("1,930", 0), ("994,570", 3)],
-                                     description="parameters"),
+        "k": widgets.SelectionSlider(
+            options=[("1,930", 0), ("994,570", 3)], description="parameters"
+        ),
         "plain": widgets.ToggleButtons(options=["a", "b"], description="source 0: is"),
-        "rate": widgets.FloatLogSlider(10**-2.5, readout_format=".2g",
-                                       description="rate"),
+        "rate": widgets.FloatLogSlider(
+            10**-2.5, readout_format=".2g", description="rate"
+        ),
         "size": widgets.FloatSlider(10.0, description="p"),
         "cure": widgets.Checkbox(description="cured"),
-    }  # fmt: skip
+    }
     state = {"k": 3, "plain": "b", "rate": 10**-2.5, "size": 10.0, "cure": True}
     said = caption(controls, state)
     assert said == (
@@ -416,9 +430,9 @@ def test_where_there_is_no_kernel_the_question_stands_before_the_strip():
     page = Race(asked)._repr_mimebundle_()["text/html"]
     question, _, _ = page.partition("<img")
     assert question == (
-        "<p><b>Predict first.</b> How <i>many</i>?</p><ul><li>a &lt; 2</li>"
-        "<li>b</li></ul><details><summary>Answer</summary><p>The answer: a &lt; 2. "
-        "It is so.</p></details>"
+        "<p><b>Predict first.</b> How <i>many</i>?</p><ul><li>a &lt; "
+        "2</li><li>b</li></ul><details><summary>Answer</summary><p>The answer: a &lt; "
+        "2. It is so.</p></details>"
     )
     bars = Guess("Shares?", (0.75, 0.25), "Because.", bars=("x", "y")).on_paper()
     assert "<li>x</li>" in bars and "0.75" in bars.partition("<details>")[2]
@@ -427,8 +441,13 @@ def test_where_there_is_no_kernel_the_question_stands_before_the_strip():
 
 def test_the_landscapes_loss_is_what_torch_optim_reaches():
     panel = Landscape()
-    for name, value in {"rule": "NAG", "rate": 0.1, "momentum": 0.7, "kappa": 10.0,
-                        "start": 40}.items():  # fmt: skip
+    for name, value in {
+        "rule": "NAG",
+        "rate": 0.1,
+        "momentum": 0.7,
+        "kappa": 10.0,
+        "start": 40,
+    }.items():
         panel.controls[name].value = value
     turn = np.deg2rad(25)  # curvature 1 along this angle, 1 / kappa across it
     steep = torch.tensor([np.cos(turn), np.sin(turn)])
@@ -448,8 +467,12 @@ def test_the_landscapes_loss_is_what_torch_optim_reaches():
 
 def test_the_laboratorys_truth_is_a_finite_difference_of_its_loss():
     panel = Laboratory()
-    for name, value in {"curvatures": "one", "horizon": 40, "noise": 4.0,
-                        "rate": 10**-0.4}.items():  # fmt: skip
+    for name, value in {
+        "curvatures": "one",
+        "horizon": 40,
+        "noise": 4.0,
+        "rate": 10**-0.4,
+    }.items():
         panel.controls[name].value = value
 
     def loss(alpha):

@@ -43,8 +43,10 @@ def test_a_random_rule_of_a_random_place_is_as_stored(draw):
     where = list(PLACES).index(place), HORIZONS.index(steps)
     each = rules(place, rivals(PLACES[place], "last", steps))
     optimizee = PROBLEMS[PLACES[place]]()
-    learned, other = (optimize(each[n], optimizee, steps=steps, batch=16, seed=1)
-                      for n in ("learned", name))  # fmt: skip
+    learned, other = (
+        optimize(each[n], optimizee, steps=steps, batch=16, seed=1)
+        for n in ("learned", name)
+    )
     k, what = NAMES.index(name), f"{name}, {place}, {steps} steps"
     ours, theirs = learned.last_tenth(), other.last_tenth()
     assert float(theirs.mean()) == pytest.approx(rows["last"][*where, k, 0], rel=0.05)
@@ -120,8 +122,9 @@ def test_break_even_is_where_the_sums_cross(tuning, gradient):
 def test_costs_are_those_of_the_recipe_and_the_stored_times():
     c, rows = costs("digits, 28x28"), read("networks")
     stages = RECIPES["digits"].stages + RECIPES["mnist_mlp"].stages
-    assert c["gradients"] == sum(s["meta_steps"] * s["unroll"] * s["batch"]
-                                 for s in stages)  # fmt: skip
+    assert c["gradients"] == sum(
+        s["meta_steps"] * s["unroll"] * s["batch"] for s in stages
+    )
     seconds = rows["seconds"][1]
     assert c["gradient"] == seconds[NAMES.index("SGD")]
     assert c["learned"] == pytest.approx(seconds[0] - c["gradient"])

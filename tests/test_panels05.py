@@ -45,8 +45,11 @@ def set_to(panel, **values):
 def test_curves_away_from_home_are_those_of_a_run():
     panel = set_to(Generalize(), units=10, activation="tanh")
     place = (10, 1, "tanh", 128, 1.0)
-    rules = {"plain": load("digits"), "robust": load("digits_robust"),
-             "Adam": adam(place, 100)}  # fmt: skip
+    rules = {
+        "plain": load("digits"),
+        "robust": load("digits_robust"),
+        "Adam": adam(place, 100),
+    }
     for name, rule in rules.items():
         losses = optimize(rule, network(*place), batch=NETWORKS).losses.mean(1)
         line = panel.lines[name]
@@ -103,8 +106,9 @@ def test_a_random_point_of_the_map(draw):
     rival = Baseline(name, float(rows["rates"][i, j, rows["best"][i, j]]))
     rule = load(("digits", "digits_robust")[k])
     optimizee = network(MAP_UNITS[j], MAP_LAYERS[i])
-    ours, theirs = (optimize(r, optimizee, batch=16, seed=1).last_tenth()
-                    for r in (rule, rival))  # fmt: skip
+    ours, theirs = (
+        optimize(r, optimizee, batch=16, seed=1).last_tenth() for r in (rule, rival)
+    )
     ratio = paired_ratio(ours, theirs)[0]
     where = f"{MAP_LAYERS[i]} layers of {MAP_UNITS[j]}, rule {k}"
     assert ratio == pytest.approx(rows["ratio"][i, j, k, 0], rel=0.1), where
@@ -116,8 +120,11 @@ def test_a_random_point_of_the_map(draw):
 def test_far_beyond_the_horizon_begins_as_a_run_does():
     """The first hundred of ten thousand steps, run anew."""
     lr = float(read("horizons")["lr"])
-    rules = {"plain": load("digits"), "robust": load("digits_robust"),
-             "Adam": Baseline("Adam", lr)}  # fmt: skip
+    rules = {
+        "plain": load("digits"),
+        "robust": load("digits_robust"),
+        "Adam": Baseline("Adam", lr),
+    }
     panel = set_to(Horizon(), steps=100)
     for name, rule in rules.items():
         curves = optimize(rule, network(), batch=horizon.JUDGED_ON, seed=1)

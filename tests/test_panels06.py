@@ -84,8 +84,9 @@ def test_a_random_order_of_the_shipped_optimizer(name, draw):
     kind, rows = KINDS[name], read(f"cooperation_{name}")
     orders = list(itertools.product(kind.levels, repeat=kind.num_sources))
     (k,) = draw(range(len(orders)))
-    curves = optimize(load(f"concurrent_{name}"), kind.make(orders[k]),
-                      batch=kind.judged_on, seed=1)  # fmt: skip
+    curves = optimize(
+        load(f"concurrent_{name}"), kind.make(orders[k]), batch=kind.judged_on, seed=1
+    )
     found = curves.losses[91:].mean(0).numpy()
     same_runs(found, rows["shipped"][k], orders[k])
     panel = PANELS[name]()
@@ -107,8 +108,7 @@ def test_a_random_path_begins_anew_as_stored(draw):
         if len(seen) == 4:
             raise KeyboardInterrupt
 
-    trust.learned(kind, plan.amounts, plan.target, seed, stop_early,
-                        meta_steps=steps)  # fmt: skip
+    trust.learned(kind, plan.amounts, plan.target, seed, stop_early, meta_steps=steps)
     where = f"{name}, seed {seed}"
     np.testing.assert_allclose(seen, rows[seed, 1:5], atol=0.01, err_msg=where)
 
@@ -135,8 +135,9 @@ def test_a_random_run_in_conflict(monkeypatch, draw):
     k, seed = draw(range(2), range(cooperation.CONFLICT_SEEDS))
     rows = read("conflict")
     rule = weighing("digits", rows["lambdas"][k, seed])
-    again = cooperation.end(rule, KINDS["rotation"].make(cooperation.CONFLICT), 8,
-                            seed=1 + seed)  # fmt: skip
+    again = cooperation.end(
+        rule, KINDS["rotation"].make(cooperation.CONFLICT), 8, seed=1 + seed
+    )
     np.testing.assert_allclose(again, rows["losses"][k, seed], rtol=0.1)
     monkeypatch.setattr(cooperation, "CONFLICT_TRAINING", {"meta_steps": 2})
     short = [cooperation.in_conflict(0, second)[0] for second in (False, True)]
@@ -171,8 +172,9 @@ def test_lambda_of_a_setting_goes_with_its_source_whatever_the_order():
     shown = panel.bars.tops["learned"].get_ydata()
     np.testing.assert_allclose(shown, row[[3, 1, 2, 0]])
     theory = np.array([1 / 9, 4.0, 1.0, 100.0])
-    np.testing.assert_allclose(panel.bars.tops["theory"].get_ydata(),
-                               theory / theory.sum())  # fmt: skip
+    np.testing.assert_allclose(
+        panel.bars.tops["theory"].get_ydata(), theory / theory.sum()
+    )
     assert panel.bars.lines["learned"][3].get_ydata()[1] == pytest.approx(row[0])
 
 
@@ -352,8 +354,9 @@ def test_losses_as_sources_are_those_they_are_called():
     outputs = torch.func.functional_call(
         fitted.module, _named(fitted, problem.theta0[0]), (X,)
     )
-    for view, loss in zip(problem.views, (F.mse_loss, F.l1_loss, F.smooth_l1_loss),
-                          strict=True):  # fmt: skip
+    for view, loss in zip(
+        problem.views, (F.mse_loss, F.l1_loss, F.smooth_l1_loss), strict=True
+    ):
         torch.testing.assert_close(view.loss(problem.theta0)[0], loss(outputs, y))
 
 

@@ -54,8 +54,9 @@ def test_a_random_tuned_rate_is_no_worse_than_its_neighbours(draw):
     place, objective, name, apart = draw(PLACES, FIRST, RULES, (1.36, 2.5))
     best, scores = rivals(f"conv_{place}", objective)[name], []
     for lr in (best.lr, apart * best.lr, best.lr / apart):
-        losses = optimize(replace(best, lr=lr), conv(place), batch=2,
-                          purpose="tuning").losses  # fmt: skip
+        losses = optimize(
+            replace(best, lr=lr), conv(place), batch=2, purpose="tuning"
+        ).losses
         scores.append(float(losses[FIRST[objective] :].mean().nan_to_num(np.inf)))
     assert scores[0] <= 1.3 * min(scores) + 0.05, (best, place, objective, apart)
 
@@ -80,34 +81,40 @@ def losses_of_two(rule, network):
 def test_a_random_rule_is_as_stored_on_its_first_two_networks(draw):
     place, objective, name = draw(PLACES, FIRST, NAMES)
     rows, k = read(f"conv_{place}"), NAMES.index(name)
-    rule = (load(FILES[name]) if name in FILES
-            else rivals(f"conv_{place}", objective)[name])  # fmt: skip
+    rule = (
+        load(FILES[name]) if name in FILES else rivals(f"conv_{place}", objective)[name]
+    )
     losses = losses_of_two(rule, conv(place))
     np.testing.assert_allclose(losses[0], rows["start"][:2], rtol=1e-4)
     found, row = losses[FIRST[objective] :].mean(), rows[objective][k, :2].mean()
     where, atol = f"{name}, {place}, {objective}", {"mean": 0.02, "last": 0.06}
-    np.testing.assert_allclose(found, row, rtol=0.1, atol=atol[objective],
-                               err_msg=where)  # fmt: skip
+    np.testing.assert_allclose(
+        found, row, rtol=0.1, atol=atol[objective], err_msg=where
+    )
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_stored_curves_and_means_are_of_the_same_runs(place):
     rows = read(f"conv_{place}")
     curves = rows["losses"].astype(float)  # [rule, 3, step]
-    np.testing.assert_allclose(curves[:, 0, 1:].mean(1), rows["mean"].mean(1),
-                               rtol=1e-3)  # fmt: skip
+    np.testing.assert_allclose(
+        curves[:, 0, 1:].mean(1), rows["mean"].mean(1), rtol=1e-3
+    )
     np.testing.assert_allclose(curves[:, 0, 0], rows["start"].mean(), rtol=1e-3)
     for name in FILES:  # of the learned ones both objectives judge one run
         last = rows["last"][NAMES.index(name)].mean()
-        np.testing.assert_allclose(curves[NAMES.index(name), 0, 91:].mean(), last,
-                                   rtol=1e-3)  # fmt: skip
+        np.testing.assert_allclose(
+            curves[NAMES.index(name), 0, 91:].mean(), last, rtol=1e-3
+        )
     assert (curves[:, 1] <= curves[:, 0]).all() and (curves[:, 0] <= curves[:, 2]).all()
 
 
 def conv_weights(network):
     """Which coordinates of theta are weights of convolutions: a mask [coords]."""
-    masks = [torch.full(shape, name.startswith("conv") and name.endswith(".weight"))
-             for name, shape in network.shapes.items()]  # fmt: skip
+    masks = [
+        torch.full(shape, name.startswith("conv") and name.endswith(".weight"))
+        for name, shape in network.shapes.items()
+    ]
     return torch.cat([mask.flatten() for mask in masks])
 
 
@@ -151,8 +158,9 @@ def test_a_random_pair_of_rates_is_as_torch_optim_has_it(draw):
 
 def test_a_random_rival_of_the_live_panel(draw):
     (name,) = draw(SIX)
-    losses = optimize(rivals("conv_small")[name], conv_small(), batch=2,
-                      purpose="watch").losses  # fmt: skip
+    losses = optimize(
+        rivals("conv_small")[name], conv_small(), batch=2, purpose="watch"
+    ).losses
     row = read("watched_conv_small")[name]
     assert float(losses.mean()) == pytest.approx(row.mean(), rel=0.06), name
     np.testing.assert_allclose(losses[:5].mean(1), row[:5], rtol=2e-3)
@@ -162,8 +170,9 @@ def test_a_random_rival_of_the_live_panel(draw):
 @torch.no_grad()
 def test_watched_begins_with_the_network_of_its_seed(name):
     """Four steps by hand: the filters, the losses, the sizes of the gradients."""
-    shots, sizes, losses = (read("watched")[f"{name}_{key}"]
-                              for key in ("filters", "sizes", "loss"))  # fmt: skip
+    shots, sizes, losses = (
+        read("watched")[f"{name}_{key}"] for key in ("filters", "sizes", "loss")
+    )
     network, draw = conv(), torch.Generator().manual_seed(8)
     (X, y), mask = network.data, conv_weights(network)
     theta = network.sample(1, torch.Generator().manual_seed(7)).theta0
@@ -206,8 +215,11 @@ def test_dots_and_ratios_are_the_stored_means(place, measure):
         ends = np.quantile(values[picks].mean(1), [0.025, 0.975])
         low, middle, high = panel.dots[name].get_xdata()
         assert middle == pytest.approx(np.clip(mean / six[best], 0.4, 2.0), rel=1e-5)
-        np.testing.assert_allclose((low, high), np.clip(ends / six[best], 0.4, 2.0),
-                                   atol=0.3 * np.ptp(ends) / six[best])  # fmt: skip
+        np.testing.assert_allclose(
+            (low, high),
+            np.clip(ends / six[best], 0.4, 2.0),
+            atol=0.3 * np.ptp(ends) / six[best],
+        )
     assert f"the best of six tuned rivals is {best}." in panel.text
     for name, mean in zip(FILES, means, strict=False):
         assert f"{name} {mean / six[best]:.2f} (" in panel.text
@@ -252,9 +264,13 @@ def test_two_rates_show_the_stored_curve_and_mark_its_pair(draw):
     assert panel.mark.get_xydata().tolist() == [[b, a]]
     left, right = panel.figure.axes
     assert (right.get_xlabel(), right.get_ylabel()) == (
-        "rate of the rest", "rate of conv")  # fmt: skip
-    means = {(i, j): sum(curves[i, j, 1:]) / 100
-             for i, j in itertools.product(range(6), range(6))}  # fmt: skip
+        "rate of the rest",
+        "rate of conv",
+    )
+    means = {
+        (i, j): sum(curves[i, j, 1:]) / 100
+        for i, j in itertools.product(range(6), range(6))
+    }
     assert right.images[0].get_array()[a, b] == pytest.approx(means[a, b])
     cells = {t.get_position(): t.get_text() for t in right.texts}
     assert float(cells[b, a]) == pytest.approx(means[a, b], abs=0.0051)
@@ -266,8 +282,12 @@ def test_two_rates_show_the_stored_curve_and_mark_its_pair(draw):
     assert said == pytest.approx(means[pair], abs=0.0006)
 
 
-BEFORE = [(STEADY, -3.0, 20), (ALTERNATING, -1.0, 15), (ALTERNATING, -4.5, 20),
-          (STEADY, -6.0, 0)]  # fmt: skip
+BEFORE = [
+    (STEADY, -3.0, 20),
+    (ALTERNATING, -1.0, 15),
+    (ALTERNATING, -4.5, 20),
+    (STEADY, -6.0, 0),
+]
 
 
 def gradients(signs, size, before):
@@ -428,8 +448,9 @@ def test_questions_are_answered_by_what_is_stored():
     means = read("two_rates")["curves"][..., 1:].astype(float).mean(-1)
     where = [(i, j) for i in range(6) for j in range(6) if means[i, j] == means.min()]
     ((a, b),) = where
-    expected = ("Both the same" if a == b else "The convolutions" if a > b
-                else "The rest")  # fmt: skip
+    expected = (
+        "Both the same" if a == b else "The convolutions" if a > b else "The rest"
+    )
     assert pair_question().measured() == expected
     rows, far = read("watched"), []
     for name in ("two LSTMs", "Adam"):
@@ -445,8 +466,11 @@ def test_questions_are_answered_by_what_is_stored():
             update, state = rule(torch.tensor([1e-3]), state)
         last.append(abs(float(update)))
     assert larger_question().measured() == answer(
-        last, "The LSTM of the convolutions", "The LSTM of the rest",
-        "Both alike, within a tenth")  # fmt: skip
+        last,
+        "The LSTM of the convolutions",
+        "The LSTM of the rest",
+        "Both alike, within a tenth",
+    )
 
 
 def answer(pair, first, second, alike):
@@ -454,8 +478,11 @@ def answer(pair, first, second, alike):
     return alike if 0.9 < ratio < 1.1 else first if ratio > 1 else second
 
 
-UNSEEN = {"Ahead of the best rival": 0.5, "Behind the best rival": 2.0,
-          "Too close to call": 1.0}  # fmt: skip
+UNSEEN = {
+    "Ahead of the best rival": 0.5,
+    "Behind the best rival": 2.0,
+    "Too close to call": 1.0,
+}
 
 
 @pytest.mark.parametrize("expected", UNSEEN)
@@ -470,8 +497,11 @@ def test_every_answer_to_unseen_labels_has_its_rows(monkeypatch, expected):
 
 
 def test_every_answer_to_which_rate_is_larger_has_its_map(monkeypatch):
-    for pair, expected in (((4, 1), "The convolutions"), ((1, 4), "The rest"),
-                           ((3, 3), "Both the same")):  # fmt: skip
+    for pair, expected in (
+        ((4, 1), "The convolutions"),
+        ((1, 4), "The rest"),
+        ((3, 3), "Both the same"),
+    ):
         curves = np.full((6, 6, 101), 2.0)
         curves[pair] = 1.0
         curves[2, 5, 0] = curves[5, 2, 0] = -1e3  # step 0 does not count
@@ -483,7 +513,9 @@ def test_every_answer_to_who_moves_further_has_its_filters(monkeypatch):
     options = moved_question().options  # the LSTMs, Adam, both
     for expected, further in zip(options, (2.0, 0.5, 1.05), strict=True):
         ends = {"two LSTMs": 3.0 - further, "Adam": 2.0}
-        rows = {name: {"filters": np.array([3.0, 9.0, end])[:, None]}
-                for name, end in ends.items()}  # fmt: skip
+        rows = {
+            name: {"filters": np.array([3.0, 9.0, end])[:, None]}
+            for name, end in ends.items()
+        }
         monkeypatch.setattr(filters, "_rows", rows.__getitem__)
         assert moved_question().measured() == expected

@@ -21,8 +21,11 @@ from l2o_kit.lessons.l09_art.standings import ArtRace, larger_question
 from l2o_kit.lessons.recipes import RECIPES
 from l2o_kit.lessons.stored import read
 
-PLACES = {"home": {}, "large": {"size": 128},
-          "new": {"style": ("brush", "dots", "flower")}}  # fmt: skip
+PLACES = {
+    "home": {},
+    "large": {"size": 128},
+    "new": {"style": ("brush", "dots", "flower")},
+}
 NAMES = ("learned", "before", *RULES)  # in the order of the stored losses
 CONTENTS = ("china", "flower", "grace_hopper")
 STEPS = 8  # of what is painted here: frames at 0, 4 and 8
@@ -42,8 +45,13 @@ def test_a_random_tuned_rate_is_no_worse_than_its_neighbours(draw):
     rate = float(read("gallery_home")["rates"][list(RULES).index(name)])
     best, scores = places.rival(name, rate), []
     for lr in (rate, apart * rate, rate / apart):
-        losses = optimize(replace(best, lr=lr), StyleTransfer(content="validation"),
-                          steps=128, batch=4, purpose="tuning").losses  # fmt: skip
+        losses = optimize(
+            replace(best, lr=lr),
+            StyleTransfer(content="validation"),
+            steps=128,
+            batch=4,
+            purpose="tuning",
+        ).losses
         scores.append(float(losses[1:].mean().nan_to_num(np.inf)))
     assert best.cosine_steps == (128 if "cosine" in name else None)
     assert scores[0] <= 1.1 * min(scores), (best, apart, scores)
@@ -80,16 +88,18 @@ def test_a_random_rule_is_as_stored_on_its_first_pictures(draw):
         step(grad)
     row = rows["losses"][NAMES.index(name), :, : len(theta)]
     np.testing.assert_allclose(losses[0], row[0], rtol=1e-4)
-    np.testing.assert_allclose(np.mean(losses, 0), row.mean(0), rtol=0.05,
-                               err_msg=f"{name}, {where}")  # fmt: skip
+    np.testing.assert_allclose(
+        np.mean(losses, 0), row.mean(0), rtol=0.05, err_msg=f"{name}, {where}"
+    )
 
 
 # Who is ahead
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize(("measure", "first"), [("all steps", 1),
-                                                ("the last tenth", 117)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("measure", "first"), [("all steps", 1), ("the last tenth", 117)]
+)
 def test_dots_and_ratios_are_the_stored_means(place, measure, first):
     panel = set_to(ArtRace(), place=place, measure=measure)
     losses = read(f"gallery_{place}")["losses"].astype(float)
@@ -112,8 +122,11 @@ def test_curves_are_the_stored_ones_over_the_first_loss(draw):
     losses = read(f"gallery_{place}")["losses"].astype(float)
     np.testing.assert_allclose(losses[:, 0].mean(1), losses[0, 0].mean(), rtol=1e-4)
     curves = losses.mean(2) / losses[0, 0].mean()
-    for line, row in ((panel.lines["learned"], 0), (panel.lines["before"], 1),
-                      (panel.rival, NAMES.index(name))):  # fmt: skip
+    for line, row in (
+        (panel.lines["learned"], 0),
+        (panel.lines["before"], 1),
+        (panel.rival, NAMES.index(name)),
+    ):
         np.testing.assert_allclose(line.get_ydata(), curves[row])
     assert f"{name} has {losses[NAMES.index(name), 1:].mean():.3f}." in panel.text
 
@@ -186,8 +199,11 @@ def by_hand(content, style, rule, **weights):
     return [frame.permute(1, 2, 0).numpy() for frame in frames[::4]], losses
 
 
-PICTURES = [("china", "mosaic", 64, "home"), ("flower", "brush", 64, "new"),
-            ("grace_hopper", "waves", 128, "large")]  # fmt: skip
+PICTURES = [
+    ("china", "mosaic", 64, "home"),
+    ("flower", "brush", 64, "new"),
+    ("grace_hopper", "waves", 128, "large"),
+]
 
 
 @pytest.mark.parametrize(("content", "style", "size", "place"), PICTURES)
@@ -197,8 +213,9 @@ def test_both_paint_as_they_would_by_hand(content, style, size, place):
     region = photographs.regions("test")[CONTENTS.index(content)]
     rate = read(f"gallery_{place}")["rates"][list(RULES).index("Adam")]
     for name, rule in (("learned", load("neural_art")), ("Adam", float(rate))):
-        frames, losses = by_hand(photographs.square(region, size), styles.style(style),
-                                 rule, **weights)  # fmt: skip
+        frames, losses = by_hand(
+            photographs.square(region, size), styles.style(style), rule, **weights
+        )
         shown = panel.lines[name].get_ydata()
         np.testing.assert_allclose(panel.result["losses"][name], losses, rtol=1e-3)
         np.testing.assert_allclose(shown, np.clip(losses, 0.01, 6), rtol=1e-3)
@@ -228,8 +245,12 @@ def test_the_step_is_only_looked_at(monkeypatch):
 def test_another_content_is_out_of_date_until_it_is_back():
     panel = run(Paint())
     shown = panel.images["Adam"].get_array().copy()
-    for name, other in (("content", "flower"), ("style", "dots"), ("size", 128),
-                        ("tv_weight", 1.0)):  # fmt: skip
+    for name, other in (
+        ("content", "flower"),
+        ("style", "dots"),
+        ("size", 128),
+        ("tv_weight", 1.0),
+    ):
         was = panel.controls[name.replace("_", " ")].value
         set_to(panel, **{name: other})
         assert "out of date" in panel._status.value
@@ -281,8 +302,13 @@ def test_your_picture_is_the_content():
     content, pixels = png()
     panel = run(set_to(upload(PaintOwn(), content), role="content", other="waves"))
     mine = torch.from_numpy(pixels).permute(2, 0, 1)
-    frames, losses = by_hand(mine, styles.style("waves"), load("neural_art"),
-                             content_weight=10**-1.25, tv_weight=10**-0.75)  # fmt: skip
+    frames, losses = by_hand(
+        mine,
+        styles.style("waves"),
+        load("neural_art"),
+        content_weight=10**-1.25,
+        tv_weight=10**-0.75,
+    )
     np.testing.assert_allclose(panel.result["frames"]["learned"], frames, atol=0.02)
     np.testing.assert_allclose(panel.result["losses"]["learned"], losses, rtol=1e-3)
     assert "your picture as content, waves, 64 pixels" in panel.text
@@ -293,11 +319,19 @@ def test_your_picture_is_the_style(other):
     content, pixels = png(size=(80, 48))
     panel = run(set_to(upload(PaintOwn(), content), role="style", other=other))
     np.testing.assert_allclose(panel.images["style"].get_array(), pixels, atol=1e-6)
-    picture = (styles.style(other) if other == "mosaic"
-               else photographs.regions("test")[CONTENTS.index(other)])  # fmt: skip
+    picture = (
+        styles.style(other)
+        if other == "mosaic"
+        else photographs.regions("test")[CONTENTS.index(other)]
+    )
     mine = torch.from_numpy(pixels).permute(2, 0, 1)
-    frames, losses = by_hand(photographs.square(picture, 64), mine, load("neural_art"),
-                             content_weight=10**-1.25, tv_weight=10**-0.75)  # fmt: skip
+    frames, losses = by_hand(
+        photographs.square(picture, 64),
+        mine,
+        load("neural_art"),
+        content_weight=10**-1.25,
+        tv_weight=10**-0.75,
+    )
     np.testing.assert_allclose(panel.result["frames"]["learned"], frames, atol=0.02)
     np.testing.assert_allclose(panel.result["losses"]["learned"], losses, rtol=1e-3)
 
@@ -318,9 +352,11 @@ def test_grey_and_transparent_pictures_are_taken(mode):
     np.testing.assert_allclose(shown, expected, atol=0.01)
 
 
-BAD = {"no picture": (b"not a picture", "no picture that can be read"),
-       "cut off": (png()[0][:-200], "damaged or cut off"),
-       "thin": (png(size=(1, 64))[0], "1 x 64 pixels")}  # fmt: skip
+BAD = {
+    "no picture": (b"not a picture", "no picture that can be read"),
+    "cut off": (png()[0][:-200], "damaged or cut off"),
+    "thin": (png(size=(1, 64))[0], "1 x 64 pixels"),
+}
 
 
 @pytest.mark.parametrize("bad", BAD)

@@ -63,8 +63,14 @@ def set_to(panel, **values):
 
 def losses_of(rule, task):
     """[step, problem], by ``optimize`` and nothing of scorecard.py but the task."""
-    return optimize(rule, task.make(), steps=task.steps, batch=task.judged, seed=1,
-                    purpose="scorecard").losses  # fmt: skip
+    return optimize(
+        rule,
+        task.make(),
+        steps=task.steps,
+        batch=task.judged,
+        seed=1,
+        purpose="scorecard",
+    ).losses
 
 
 def test_a_random_cell_is_as_stored(draw):
@@ -87,8 +93,13 @@ def test_adam_is_no_better_at_neighbouring_rates(draw):
     best = float(read("scorecard")["rates"][list(TASKS).index(name), k])
     scores = []
     for lr in (best, 1.36 * best, best / 1.36):
-        losses = optimize(baselines.Baseline("Adam", lr), task.make(), batch=task.tuned,
-                          steps=task.steps, purpose="tuning").losses  # fmt: skip
+        losses = optimize(
+            baselines.Baseline("Adam", lr),
+            task.make(),
+            batch=task.tuned,
+            steps=task.steps,
+            purpose="tuning",
+        ).losses
         scores.append(float(losses[(1, 91)[k] :].mean().nan_to_num(np.inf)))
     assert scores[0] <= 1.05 * min(scores), (name, MEASURES[k])
 
@@ -120,8 +131,11 @@ def test_colours_look_at_the_whole_interval(triple, kind):
 
 
 def test_ratios_of_what_diverges_and_curves_stay_finite():
-    bad = evaluate.Curves(torch.tensor([[1.0], [np.inf]]).repeat(60, 1),
-                           torch.zeros(1, 1), torch.ones(1).bool())  # fmt: skip
+    bad = evaluate.Curves(
+        torch.tensor([[1.0], [np.inf]]).repeat(60, 1),
+        torch.zeros(1, 1),
+        torch.ones(1).bool(),
+    )
     score = scorecard.score(bad, MEASURES[0])
     assert score.isinf().all()
     assert (scorecard.ratio(score, torch.ones(1)) == scorecard.WORST).all()
@@ -139,8 +153,9 @@ def test_the_last_tenth_is_the_last_tenth():
 
 
 def test_break_even_is_where_both_take_the_same_time():
-    c = Costs(100, gradient=2.0, adam=0.5, learned=3.0, adam_bytes=8.0,
-              learned_bytes=332.0)  # fmt: skip
+    c = Costs(
+        100, gradient=2.0, adam=0.5, learned=3.0, adam_bytes=8.0, learned_bytes=332.0
+    )
     steps = 1000
     assert steps * (2.0 + 0.5) == pytest.approx(c.break_even * steps * (2.0 + 3.0))
     assert "2.0 times as long" in repr(c) and "50%" in repr(c)
@@ -252,13 +267,17 @@ def test_take_home_trains_plain_models(monkeypatch):
 
 def test_questions_have_the_truth_of_the_stored_rows():
     rows = read("scorecard")
-    cell = rows["ratios"][list(TASKS).index("breast cancer"), RULES.index(
-        "digits_robust"), 1]  # fmt: skip
+    cell = rows["ratios"][
+        list(TASKS).index("breast cancer"), RULES.index("digits_robust"), 1
+    ]
     expected = AHEAD if cell[2] < 1 else BEHIND if cell[1] > 1 else LEVEL
     assert home_question().measured() == expected
-    away = [rows["ratios"][i, k, 0] for i, task in enumerate(TASKS.values())
-            for k, rule in enumerate(RULES)
-            if rule not in task.home and fits(rule, list(TASKS)[i])]  # fmt: skip
+    away = [
+        rows["ratios"][i, k, 0]
+        for i, task in enumerate(TASKS.values())
+        for k, rule in enumerate(RULES)
+        if rule not in task.home and fits(rule, list(TASKS)[i])
+    ]
     share = np.mean([high < 1 for _, _, high in away])
     expected = FEW if share < 1 / 3 else SOME if share < 2 / 3 else MOST
     assert trust_question().measured() == expected

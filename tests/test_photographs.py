@@ -56,10 +56,16 @@ def test_a_small_picture_is_never_made_larger():
     assert picture.shape == (3, 30, 20)
 
 
-TURNS = {1: lambda p: p, 2: lambda p: p[:, ::-1], 3: lambda p: p[::-1, ::-1],
-         4: lambda p: p[::-1], 5: lambda p: p.transpose(1, 0, 2),
-         6: lambda p: np.rot90(p, -1), 7: lambda p: np.rot90(p, 2).transpose(1, 0, 2),
-         8: lambda p: np.rot90(p, 1)}  # fmt: skip
+TURNS = {
+    1: lambda p: p,
+    2: lambda p: p[:, ::-1],
+    3: lambda p: p[::-1, ::-1],
+    4: lambda p: p[::-1],
+    5: lambda p: p.transpose(1, 0, 2),
+    6: lambda p: np.rot90(p, -1),
+    7: lambda p: np.rot90(p, 2).transpose(1, 0, 2),
+    8: lambda p: np.rot90(p, 1),
+}
 
 
 @pytest.mark.parametrize("orientation", TURNS)
@@ -127,8 +133,9 @@ def header(width, height) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 10**6) + b"IDAT"
 
 
-@pytest.mark.parametrize("side, says", [(10_000, "10000 x 10000 = 100"),
-                                        (20_000, "more than 178")])  # fmt: skip
+@pytest.mark.parametrize(
+    "side, says", [(10_000, "10000 x 10000 = 100"), (20_000, "more than 178")]
+)
 def test_a_hundred_megapixels_are_refused_before_they_are_decoded(side, says):
     expected = rf"This picture has {says} million pixels, and at most 64 .* smaller"
     with pytest.raises(ValueError, match=expected):

@@ -43,8 +43,13 @@ def environment(jittered: bool) -> dict[str, str]:
 
 
 def in_a_process(jittered: bool) -> str:
-    done = subprocess.run([sys.executable, "-c", GRADIENT], env=environment(jittered),
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", GRADIENT],
+        env=environment(jittered),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout
 
 

@@ -41,11 +41,21 @@ def test_a_recipe_is_deterministic_and_remembers_how(tmp_path):
 
 def test_a_recipe_may_go_on_from_a_shipped_optimizer_on_other_problems(tmp_path):
     warm = Recipe(
-        lambda: Quadratic(2), load("quadratic").config,
-        ({"unroll": 5, "meta_steps": 1, "batch": 4, "lr": 1e-9,
-          "on": lambda: Scaled(Quadratic(3), 2.0)},),
-        judged_on=2, steps=7, start="quadratic",
-    )  # fmt: skip
+        lambda: Quadratic(2),
+        load("quadratic").config,
+        (
+            {
+                "unroll": 5,
+                "meta_steps": 1,
+                "batch": 4,
+                "lr": 1e-9,
+                "on": lambda: Scaled(Quadratic(3), 2.0),
+            },
+        ),
+        judged_on=2,
+        steps=7,
+        start="quadratic",
+    )
     made = load(make("warm", warm, tmp_path))
     for a, b in zip(made.parameters(), load("quadratic").parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=0.0)

@@ -58,8 +58,10 @@ def test_go_and_the_table_in_the_readme(tmp_path, capsys):
     assert "\nGO\n" in shown and shown.endswith("was put into README.md.\n")
     assert path.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {
-        "README.md", "00_a.ipynb", "01_b.ipynb",
-    }  # fmt: skip
+        "README.md",
+        "00_a.ipynb",
+        "01_b.ipynb",
+    }
     head, row = (
         "# Kit\n<!-- rehearse -->\n",
         r"\| 00_a \| (\d+) \| 100 \| ([\d.]+) \| (\d+)",
@@ -139,11 +141,23 @@ def test_whoever_asks_outside_is_refused_and_reported(tmp_path):
 
 @pytest.mark.parametrize(
     ("host", "out"),
-    [("127.0.0.1", False), ("127.9.9.9", False), ("::1", False), ("0.0.0.0", False),
-     ("localhost", False), (None, False), ("", False), (b"localhost", False),
-     ("10.0.0.1", True), ("192.168.1.1", True), ("fe80::1%eth0", True),
-     ("8.8.8.8", True), ("pypi.org", True), (b"pypi.org", True)],
-)  # fmt: skip
+    [
+        ("127.0.0.1", False),
+        ("127.9.9.9", False),
+        ("::1", False),
+        ("0.0.0.0", False),
+        ("localhost", False),
+        (None, False),
+        ("", False),
+        (b"localhost", False),
+        ("10.0.0.1", True),
+        ("192.168.1.1", True),
+        ("fe80::1%eth0", True),
+        ("8.8.8.8", True),
+        ("pypi.org", True),
+        (b"pypi.org", True),
+    ],
+)
 def test_what_is_beyond_this_machine(host, out):
     assert offline.beyond(host) == out
 
@@ -153,10 +167,13 @@ def test_what_is_beyond_this_machine(host, out):
     [
         ("import no_such_thing", {}, "Something is not installed: run `make setup`."),
         ("import os; os.kill(os.getpid(), 9)", {}, "the kernel died, of too little"),
-        ("1", {"kernelspec": {"name": "none", "display_name": ""}},
-         "There is no kernel called none. Run: make setup"),
+        (
+            "1",
+            {"kernelspec": {"name": "none", "display_name": ""}},
+            "There is no kernel called none. Run: make setup",
+        ),
     ],
-)  # fmt: skip
+)
 def test_other_failures_say_what_to_do(tmp_path, source, metadata, message):
     assert message in rehearse(notebook(tmp_path, "a", source, **metadata), quiet).wrong
 
@@ -167,9 +184,12 @@ def test_ctrl_c_ends_the_kernel_and_names_the_notebook(tmp_path):
     notebook(tmp_path, "slow", source.format(kernel), "time.sleep(500)")
     done = subprocess.Popen(
         [sys.executable, "-m", "l2o_kit.classroom.rehearse", "--notebooks", tmp_path],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    )
     for line in done.stdout:
         if "cell 2 of 2" in line:
             done.send_signal(signal.SIGINT)
@@ -216,8 +236,13 @@ def test_what_the_machine_lacks(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("L2O_DATA", str(tmp_path / "file" / "cache"))
     found = room.missing(tmp_path)
-    for part in ("99.0 or newer is needed", "no slider", "No Such Font", "of disk are",
-                 "file cannot be written to (Not a directory)"):  # fmt: skip
+    for part in (
+        "99.0 or newer is needed",
+        "no slider",
+        "No Such Font",
+        "of disk are",
+        "file cannot be written to (Not a directory)",
+    ):
         assert sum(part in problem for problem in found) == 1, part
     assert len(found) == 5
 
@@ -232,16 +257,34 @@ def test_an_unknown_notebook_is_named(tmp_path, capsys):
 def test_nbval_prints_seconds_beside_the_budget(tmp_path):
     notebook(tmp_path, "a", "import time; time.sleep(1.2)", seconds=77)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tests.nbval_times", "--nbval-lax",
-         "--nbval-current-env", "-p", "no:cacheprovider", tmp_path / "a.ipynb"],
-        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "tests.nbval_times",
+            "--nbval-lax",
+            "--nbval-current-env",
+            "-p",
+            "no:cacheprovider",
+            tmp_path / "a.ipynb",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": ""},
+    )
     found = re.search(r"(\d+) s   budget   77   \S*a\.ipynb", done.stdout)
     assert done.returncode == 0 and 1 <= int(found.group(1)) < 60, done.stdout
 
 
-NUMBERS = {"a minute and a half": 90, "a minute": 60, "two minutes": 120,
-           "three minutes": 180}  # fmt: skip
+NUMBERS = {
+    "a minute and a half": 90,
+    "a minute": 60,
+    "two minutes": 120,
+    "three minutes": 180,
+}
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

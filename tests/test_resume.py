@@ -33,17 +33,25 @@ RUNS = {
         lambda: Sources(3, clean=True),
         {"memory_budget": 10_000, "block_size": 4},
     ),
-    "exact": ({"preprocess": "normalized"}, lambda: Quadratic(3),
-              {"second_derivatives": True}),
-}  # fmt: skip
+    "exact": (
+        {"preprocess": "normalized"},
+        lambda: Quadratic(3),
+        {"second_derivatives": True},
+    ),
+}
 STEPS = 9
 
 
 def run(name, **arguments):
     config, optimizee, extra = RUNS[name]
     optimizer = LSTMOptimizer(3, **config)
-    common = {"meta_steps": STEPS, "horizon": 6, "unroll": 2, "batch": 2,
-              "lr": (0.02, 0.001)}  # fmt: skip
+    common = {
+        "meta_steps": STEPS,
+        "horizon": 6,
+        "unroll": 2,
+        "batch": 2,
+        "lr": (0.02, 0.001),
+    }
     log = meta_train(optimizer, optimizee(), **{**common, **extra, **arguments})
     return optimizer, log
 
@@ -165,16 +173,20 @@ def test_a_file_that_grows_too_large_for_the_system_is_refused(tmp_path):
         "    print(error)\n"
     )
     path = tmp_path / "training.safetensors"
-    done = subprocess.run([sys.executable, "-c", program, path], text=True,
-                          capture_output=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], text=True, capture_output=True
+    )
     assert "could not be written (File too large)" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_a_hundred_times_it_still_goes_on_to_the_same_end():
-    done = subprocess.run([sys.executable, "-m", "tests.kills", "100"],
-                          capture_output=True, text=True,
-                          cwd=Path(__file__).parent.parent)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.kills", "100"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    )
     assert "100 kills, 100 resumes" in done.stdout, done.stderr[-2000:]
 
 
@@ -254,7 +266,15 @@ def test_a_file_made_by_hand_is_refused_and_phi_is_as_it_was(name, tmp_path):
     optimizer = LSTMOptimizer(3, **config)
     first = {k: v.clone() for k, v in optimizer.state_dict().items()}
     with pytest.raises(CheckpointError, match=r"does not hold|cannot be read"):
-        meta_train(optimizer, optimizee(), meta_steps=STEPS, horizon=6, unroll=2,
-                   batch=2, lr=(0.02, 0.001), resume=path)  # fmt: skip
+        meta_train(
+            optimizer,
+            optimizee(),
+            meta_steps=STEPS,
+            horizon=6,
+            unroll=2,
+            batch=2,
+            lr=(0.02, 0.001),
+            resume=path,
+        )
     for key, value in optimizer.state_dict().items():
         assert torch.equal(value, first[key]), key

@@ -51,8 +51,14 @@ def test_two_processes_find_what_one_finds_and_show_how_far_they_are(alone, caps
     class Own(Quadratic):  # of no module that another process could import
         pass
 
-    found = search(lambda **config: LSTMOptimizer(**config), Own(3), CANDIDATES, jobs=2,
-                   **JUDGED, **COMMON)  # fmt: skip
+    found = search(
+        lambda **config: LSTMOptimizer(**config),
+        Own(3),
+        CANDIDATES,
+        jobs=2,
+        **JUDGED,
+        **COMMON,
+    )
     assert_equal(found, alone)
     shown = capsys.readouterr().err
     assert "search: 100%" in shown and "4/4" in shown
@@ -60,8 +66,9 @@ def test_two_processes_find_what_one_finds_and_show_how_far_they_are(alone, caps
 
 def test_another_backend_of_joblib_finds_the_same(alone):
     with joblib.parallel_config(backend="threading"):
-        found = search(LSTMOptimizer, Quadratic(3), CANDIDATES, jobs=2, **JUDGED,
-                       **COMMON)  # fmt: skip
+        found = search(
+            LSTMOptimizer, Quadratic(3), CANDIDATES, jobs=2, **JUDGED, **COMMON
+        )
     assert_equal(found, alone)
 
 

@@ -64,8 +64,7 @@ def test_a_random_tuned_rate_is_found_again(objective, draw):
     first = {"mean": 1, "last": 91}[objective]
 
     def score(rival):
-        curves = optimize(rival, PROBLEMS["quadratic"](), batch=1000,
-                          purpose="tuning")  # fmt: skip
+        curves = optimize(rival, PROBLEMS["quadratic"](), batch=1000, purpose="tuning")
         value = float(curves.mean_loss(first).mean())
         return value if np.isfinite(value) else np.inf
 
@@ -83,8 +82,13 @@ def test_a_random_rate_is_better_than_its_neighbours(problem, draw):
     scores = []
     for lr in (best.lr, 1.36 * best.lr, best.lr / 1.36):
         rival = Baseline(best.name, lr, best.cosine_steps)
-        curves = optimize(rival, PROBLEMS[problem](), purpose="tuning", steps=steps,
-                          batch=store.TUNING[problem])  # fmt: skip
+        curves = optimize(
+            rival,
+            PROBLEMS[problem](),
+            purpose="tuning",
+            steps=steps,
+            batch=store.TUNING[problem],
+        )
         scores.append(float(curves.mean_loss(first).mean().nan_to_num(np.inf)))
     slack = 1 + 0.6 / store.TUNING[problem]  # few networks, long and chaotic runs
     assert scores[0] <= min(scores) * slack, (best, objective, steps)
@@ -131,8 +135,9 @@ def test_a_random_place_of_the_digits_network(name, draw):
     (k,) = draw(places)
     network = places_room.network(*PLACES[k])
     calm = name == "robust" or PLACES[k][2] == "sigmoid"
-    losses = optimize(load(shipped[name]), network, steps=100 if calm else 20,
-                      batch=NETWORKS).losses  # fmt: skip
+    losses = optimize(
+        load(shipped[name]), network, steps=100 if calm else 20, batch=NETWORKS
+    ).losses
     new = binned(losses)
     old = read(f"places_{name}")["curves"][k, : len(new)]
     assert new.mean() == pytest.approx(old.mean(), rel=0.05), PLACES[k]
@@ -147,8 +152,9 @@ def test_adam_at_a_random_place_of_the_digits_network(draw):
     best = float(rows["rates"][k, 0])
 
     def losses(lr, purpose):
-        return optimize(Baseline("Adam", lr), network, steps=100, purpose=purpose,
-                        batch=NETWORKS).losses  # fmt: skip
+        return optimize(
+            Baseline("Adam", lr), network, steps=100, purpose=purpose, batch=NETWORKS
+        ).losses
 
     new = binned(losses(best, "problems"))
     old = rows["curves"][k, 0, : len(new)]

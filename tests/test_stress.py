@@ -83,8 +83,10 @@ def test_panels_moved_from_threads_and_pyplot_leave_each_other_alone(moving):
     calm = drawn()
     assert len(set(calm)) == FIGURES
     shown = {kind: kind() for kind in MOVED}
-    movers = [moving(shown[kind].controls[name], values)
-              for kind, (name, values) in MOVED.items()]  # fmt: skip
+    movers = [
+        moving(shown[kind].controls[name], values)
+        for kind, (name, values) in MOVED.items()
+    ]
     under_load = drawn()
     for mover in movers:
         ended(mover)

@@ -14,10 +14,13 @@ from l2o_kit.trust import best_weights, inverse_variance, second_moments
 def by_scipy(M):
     K = len(M)
     found = minimize(
-        lambda w: w @ M @ w, np.full(K, 1 / K), jac=lambda w: 2 * M @ w,
-        bounds=[(0, 1)] * K, constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        lambda w: w @ M @ w,
+        np.full(K, 1 / K),
+        jac=lambda w: 2 * M @ w,
+        bounds=[(0, 1)] * K,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
         options={"ftol": 1e-14, "maxiter": 500},
-    )  # fmt: skip
+    )
     return found.x
 
 

@@ -50,8 +50,9 @@ def test_meta_gradient_equals_autograd(name, unroll, horizon, discount):
 def test_the_meta_loss_and_its_gradient_are_those_of_the_definition():
     """One window by hand, without a line of the trainer or the engine."""
     optimizer, discount, unroll = small(), 0.5, 3
-    trainer = Trainer(optimizer, Quadratic(3), unroll=unroll, horizon=6, batch=2,
-                      discount=discount)  # fmt: skip
+    trainer = Trainer(
+        optimizer, Quadratic(3), unroll=unroll, horizon=6, batch=2, discount=discount
+    )
     problem = Quadratic(3).sample(
         2, data.stream(0, "meta-train problems"), torch.float64
     )
@@ -72,8 +73,16 @@ def test_the_meta_loss_and_its_gradient_are_those_of_the_definition():
 def test_same_seed_same_training_and_another_seed_another():
     def learned(seed):
         optimizer = small()
-        meta_train(optimizer, Quadratic(3), meta_steps=4, horizon=4, unroll=2, batch=3,
-                   lr=0.01, seed=seed)  # fmt: skip
+        meta_train(
+            optimizer,
+            Quadratic(3),
+            meta_steps=4,
+            horizon=4,
+            unroll=2,
+            batch=3,
+            lr=0.01,
+            seed=seed,
+        )
         return optimizer.lstm.W[0].detach()
 
     assert torch.equal(learned(0), learned(0))
@@ -82,8 +91,15 @@ def test_same_seed_same_training_and_another_seed_another():
 
 def test_training_helps():
     optimizer = LSTMOptimizer(preprocess="identity")
-    log = meta_train(optimizer, Quadratic(2), meta_steps=100, horizon=20, unroll=10,
-                     batch=32, lr=0.01)  # fmt: skip
+    log = meta_train(
+        optimizer,
+        Quadratic(2),
+        meta_steps=100,
+        horizon=20,
+        unroll=10,
+        batch=32,
+        lr=0.01,
+    )
     means = log.rollouts()
     assert len(means) == 50 and sum(means[-5:]) < 0.5 * sum(means[:5])
     assert "100 meta-steps" in repr(log)
@@ -93,8 +109,9 @@ def test_training_helps():
 
 
 def test_horizon_is_drawn_in_multiples_of_unroll():
-    log = meta_train(small(), Quadratic(2), meta_steps=60, horizon=(4, 8), unroll=2,
-                     batch=1, lr=1e-6)  # fmt: skip
+    log = meta_train(
+        small(), Quadratic(2), meta_steps=60, horizon=(4, 8), unroll=2, batch=1, lr=1e-6
+    )
     assert max(log.starts) == 6 and log.starts.count(0) > 10
     lengths = [
         b for a, b in zip(log.starts[1:], log.starts[:-1], strict=True) if a == 0
@@ -103,16 +120,24 @@ def test_horizon_is_drawn_in_multiples_of_unroll():
 
 
 def test_seconds_end_the_training():
-    log = meta_train(small(), Quadratic(2), seconds=0.2, horizon=4, unroll=2, batch=2,
-                     lr=0.01)  # fmt: skip
+    log = meta_train(
+        small(), Quadratic(2), seconds=0.2, horizon=4, unroll=2, batch=2, lr=0.01
+    )
     assert 0.2 <= log.seconds[-1] < 5 and len(log.seconds) == len(log.meta_losses)
 
 
 def test_learning_rate_falls_from_the_first_to_the_last(monkeypatch):
     seen = []
     monkeypatch.setattr(Trainer, "window", lambda self, lr: seen.append(lr) or 1.0)
-    meta_train(small(), Quadratic(2), meta_steps=3, horizon=2, unroll=2, batch=1,
-               lr=(0.1, 0.0001))  # fmt: skip
+    meta_train(
+        small(),
+        Quadratic(2),
+        meta_steps=3,
+        horizon=2,
+        unroll=2,
+        batch=1,
+        lr=(0.1, 0.0001),
+    )
     assert seen == pytest.approx([0.1, 0.01, 0.001])
 
 
@@ -136,8 +161,9 @@ def test_an_interrupt_keeps_what_was_learned(monkeypatch):
         return real(self, lr)
 
     monkeypatch.setattr(Trainer, "window", window)
-    log = meta_train(optimizer, Quadratic(2), meta_steps=100, horizon=4, unroll=2,
-                     batch=2, lr=0.01)  # fmt: skip
+    log = meta_train(
+        optimizer, Quadratic(2), meta_steps=100, horizon=4, unroll=2, batch=2, lr=0.01
+    )
     assert log.interrupted and len(log.meta_losses) == 3 and "interrupted" in repr(log)
     assert not torch.equal(before, optimizer.lstm.W[0])
 
@@ -156,8 +182,15 @@ class Exploding(Quadratic):
 def test_a_training_that_is_not_finite_stops_and_keeps_the_last_finite_weights():
     optimizer = small()
     with pytest.raises(MetaTrainingDiverged) as caught:
-        meta_train(optimizer, Exploding(3), meta_steps=50, horizon=4, unroll=2, batch=2,
-                   lr=0.01)  # fmt: skip
+        meta_train(
+            optimizer,
+            Exploding(3),
+            meta_steps=50,
+            horizon=4,
+            unroll=2,
+            batch=2,
+            lr=0.01,
+        )
     message = str(caught.value)
     assert "Meta-step 7 (steps 0 to 2 of a roll-out) was not finite" in message
     assert "Try a smaller lr (it was 0.01)" in message
@@ -177,8 +210,15 @@ def test_an_infinite_first_gradient_is_not_hidden_by_a_saturated_lstm():
             return loss, grad + math.inf if first else grad
 
     with pytest.raises(MetaTrainingDiverged, match="Meta-step 1 "):
-        meta_train(small("log_sign"), Steep(), meta_steps=2, horizon=2, unroll=2,
-                   batch=1, lr=0.01)  # fmt: skip
+        meta_train(
+            small("log_sign"),
+            Steep(),
+            meta_steps=2,
+            horizon=2,
+            unroll=2,
+            batch=1,
+            lr=0.01,
+        )
 
 
 def test_an_infinite_source_is_not_hidden_by_a_target_that_is_finite():
@@ -197,8 +237,15 @@ def test_an_infinite_source_is_not_hidden_by_a_target_that_is_finite():
 
     optimizer = LSTMOptimizer(num_sources=2).double()
     with pytest.raises(MetaTrainingDiverged, match="Meta-step 1 "):
-        meta_train(optimizer, Broken(2, clean=True), meta_steps=2, horizon=8, unroll=4,
-                   batch=1, lr=0.01)  # fmt: skip
+        meta_train(
+            optimizer,
+            Broken(2, clean=True),
+            meta_steps=2,
+            horizon=8,
+            unroll=4,
+            batch=1,
+            lr=0.01,
+        )
 
 
 class Doubled(LSTMOptimizer):
@@ -238,8 +285,9 @@ def test_on_step_sees_every_meta_step_in_place_of_the_bar_and_may_stop(capsys):
         if seen[-1] == 3:
             raise KeyboardInterrupt
 
-    log = meta_train(small(), Quadratic(2), meta_steps=9, batch=2, lr=0.1,
-                     on_step=stop_at_three)  # fmt: skip
+    log = meta_train(
+        small(), Quadratic(2), meta_steps=9, batch=2, lr=0.1, on_step=stop_at_three
+    )
     assert seen == [1, 2, 3] and log.interrupted and len(log.meta_losses) == 3
     assert capsys.readouterr().err == ""
 
@@ -287,8 +335,9 @@ def test_bad_arguments_say_what_to_do(arguments, message):
 
 def test_a_device_that_is_not_there():
     with pytest.raises(ValueError, match=r"device='cuda:7' is not to be had \(.*cpu"):
-        meta_train(small(), Quadratic(2), meta_steps=1, batch=2, lr=0.1,
-                   device="cuda:7")  # fmt: skip
+        meta_train(
+            small(), Quadratic(2), meta_steps=1, batch=2, lr=0.1, device="cuda:7"
+        )
     with pytest.raises(ValueError, match="device='tpx' is not to be had"):
         meta_train(small(), Quadratic(2), meta_steps=1, batch=2, lr=0.1, device="tpx")
 

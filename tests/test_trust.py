@@ -22,8 +22,13 @@ def quiet(log):
 def test_only_alpha_moves_and_all_can_be_trained_again():
     optimizer = trusting("quadratic", 2)
     before = {n: w.detach().clone() for n, w in optimizer.named_parameters()}
-    learn_lambda(optimizer, Concurrent(LINE, [Noise(0.5), Noise(2.0)], "clean"),
-                 meta_steps=3, batch=4, on_step=quiet)  # fmt: skip
+    learn_lambda(
+        optimizer,
+        Concurrent(LINE, [Noise(0.5), Noise(2.0)], "clean"),
+        meta_steps=3,
+        batch=4,
+        on_step=quiet,
+    )
     for name, weight in optimizer.named_parameters():
         assert torch.equal(weight, before[name]) == (name != "alpha"), name
         assert weight.requires_grad

@@ -38,8 +38,11 @@ def test_scaled_is_the_problem_times_the_factor():
     plain = Quadratic(4).sample(3, draw(), torch.float64)
     scaled = Scaled(Quadratic(4), 5.0).sample(3, draw(), torch.float64)
     assert torch.equal(plain.theta0, scaled.theta0)
-    pairs = zip(plain.value_and_grad(plain.theta0), scaled.value_and_grad(plain.theta0),
-                strict=True)  # fmt: skip
+    pairs = zip(
+        plain.value_and_grad(plain.theta0),
+        scaled.value_and_grad(plain.theta0),
+        strict=True,
+    )
     for one, other in pairs:
         torch.testing.assert_close(5.0 * one, other)
 
@@ -55,15 +58,21 @@ def test_random_scaling_begins_where_the_problem_does_and_scales_within_its_spre
     logs = varied.scale.log()
     assert logs.min() < -1.4 and logs.max() > 1.4 and logs.abs().max() <= 1.5
     assert logs.mean().abs() < 0.1
-    for mine, theirs in zip(varied.held_out(varied.theta0),
-                            plain.held_out(plain.theta0), strict=True):  # fmt: skip
+    for mine, theirs in zip(
+        varied.held_out(varied.theta0), plain.held_out(plain.theta0), strict=True
+    ):
         torch.testing.assert_close(mine, theirs)
 
 
 def test_sgd_on_scaled_coordinates_is_sgd_with_a_rate_for_each():
     """theta' -= lr s grad, so theta = s theta' moves by lr s^2 grad."""
-    varied = optimize(lambda grad: -0.01 * grad, RandomScaling(Quadratic(4)), steps=5,
-                      batch=2, dtype=torch.float64)  # fmt: skip
+    varied = optimize(
+        lambda grad: -0.01 * grad,
+        RandomScaling(Quadratic(4)),
+        steps=5,
+        batch=2,
+        dtype=torch.float64,
+    )
     problem = RandomScaling(Quadratic(4)).sample(
         2, data.stream(0, "problems"), torch.float64
     )
@@ -89,8 +98,11 @@ def test_variations_meta_train():
 
 def test_variations_move_with_their_problem():
     problem = RandomScaling(Quadratic(3)).sample(2, draw()).to("meta")
-    devices = {problem.scale.device.type, problem.theta0.device.type,
-               problem.problem.W.device.type}  # fmt: skip
+    devices = {
+        problem.scale.device.type,
+        problem.theta0.device.type,
+        problem.problem.W.device.type,
+    }
     assert devices == {"meta"}
 
 

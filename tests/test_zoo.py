@@ -102,9 +102,11 @@ ZOO = {
     "rnn": (lambda: Last(nn.RNN), SERIES),
     "gru": (lambda: Last(nn.GRU, bidirectional=True), SERIES),
     "lstm": (lambda: Last(nn.LSTM, num_layers=2), SERIES),
-    "transformer": (lambda: nn.TransformerEncoderLayer(6, 2, 12, batch_first=True),
-                    SERIES),
-}  # fmt: skip
+    "transformer": (
+        lambda: nn.TransformerEncoderLayer(6, 2, 12, batch_first=True),
+        SERIES,
+    ),
+}
 
 
 class Pair(nn.Module):

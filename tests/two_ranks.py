@@ -47,8 +47,9 @@ def groups():
 
 
 def reader(sources):
-    return LSTMOptimizer(3, preprocess="normalized", combine="softmax",
-                         num_sources=sources)  # fmt: skip
+    return LSTMOptimizer(
+        3, preprocess="normalized", combine="softmax", num_sources=sources
+    )
 
 
 def trusted():
@@ -66,13 +67,21 @@ CASES = {  # optimizer, optimizee, further settings
     "clean target": (lambda: reader(2), trusted, {}),
     "spoilt network": (lambda: reader(2), spoilt, {}),
     "groups": (groups, network, {"imitate": 0.01, "horizon": (6, 9)}),
-    "exact": (lambda: LSTMOptimizer(3, preprocess="normalized"), lambda: Quadratic(3),
-              {"second_derivatives": True}),
-}  # fmt: skip
-TINY = Recipe(lambda: Quadratic(2), {"preprocess": "identity", "hidden_size": 3},
-              ({"unroll": 5, "meta_steps": 4, "batch": 4, "lr": 1e-3},
-               {"unroll": 20, "meta_steps": 2, "batch": 3, "lr": 1e-3}),
-              judged_on=5)  # fmt: skip
+    "exact": (
+        lambda: LSTMOptimizer(3, preprocess="normalized"),
+        lambda: Quadratic(3),
+        {"second_derivatives": True},
+    ),
+}
+TINY = Recipe(
+    lambda: Quadratic(2),
+    {"preprocess": "identity", "hidden_size": 3},
+    (
+        {"unroll": 5, "meta_steps": 4, "batch": 4, "lr": 1e-3},
+        {"unroll": 20, "meta_steps": 2, "batch": 3, "lr": 1e-3},
+    ),
+    judged_on=5,
+)
 
 
 def meta_gradients(name, dtype) -> list:
@@ -104,8 +113,12 @@ def train(name, stop_at=None, **settings):
 
     log = None
     with contextlib.suppress(Stop):
-        log = meta_train(optimizer, optimizee(), on_step=on_step if stop_at else None,
-                         **{**TRAINING, **extra, **settings})  # fmt: skip
+        log = meta_train(
+            optimizer,
+            optimizee(),
+            on_step=on_step if stop_at else None,
+            **{**TRAINING, **extra, **settings},
+        )
     return optimizer.state_dict(), log
 
 
@@ -186,15 +199,20 @@ def everything(folder: Path) -> dict:
         saved = recipe(folder)
     problems = list(range(WINDOW["batch"]))
     return {
-        "part": problems[distributed.part(len(problems))], "shown": shown.getvalue(),
+        "part": problems[distributed.part(len(problems))],
+        "shown": shown.getvalue(),
         "saved": saved,
-        "gradients": {(name, dtype): meta_gradients(name, dtype) for name in CASES
-                      for dtype in (torch.float32, torch.float64)},
+        "gradients": {
+            (name, dtype): meta_gradients(name, dtype)
+            for name in CASES
+            for dtype in (torch.float32, torch.float64)
+        },
         "trained": {name: phi for name, (phi, _) in trained.items()},
         "losses": {name: log.meta_losses for name, (_, log) in trained.items()},
         "resumed": {name: phi for name, (phi, _) in stopped.items()},
-        "refusals": refusals(folder), "seconds": by_the_clock(own),
-    }  # fmt: skip
+        "refusals": refusals(folder),
+        "seconds": by_the_clock(own),
+    }
 
 
 def killed(folder: Path):

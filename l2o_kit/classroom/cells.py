@@ -80,8 +80,8 @@ def mathml(latex: str, display: str) -> str:
     unknown = re.search(r"\\[A-Za-z]+", done)
     if unknown:
         raise HandoutError(
-            f"The formula ${latex}$ cannot be drawn: {unknown[0]} is not known. "
-            "Write it in another way."
+            f"The formula ${latex}$ cannot be drawn: {unknown[0]} is not known. Write "
+            "it in another way."
         )
     return GAPS.sub(r'\1<mspace width="0.17em"/>', done)
 
@@ -108,9 +108,12 @@ def blocks(notebook, folder: str | Path, stubs: dict[str, str]) -> list[Block]:
 
 def _text(cell, folder: Path) -> list[Block]:
     renderer = _Renderer(
-        escape=False, embed_images=True, path=str(folder), exclude_anchor_links=True,
+        escape=False,
+        embed_images=True,
+        path=str(folder),
+        exclude_anchor_links=True,
         attachments=cell.get("attachments"),
-    )  # fmt: skip
+    )
     return _split(MarkdownWithMath(renderer).render(cell.source))
 
 

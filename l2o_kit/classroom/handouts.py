@@ -119,8 +119,8 @@ def page(lesson: Lesson) -> str:
     listed = f'<nav aria-label="Contents"><ul>{"".join(contents)}</ul></nav>'
     main = "\n".join(body).replace(MARK, listed, 1).replace(MARK, "")
     head = (
-        '<nav aria-label="Handouts"><a href="index.html">All handouts</a> · '
-        f'<a href="{lesson.name}.slides.html">The same as slides</a></nav>'
+        '<nav aria-label="Handouts"><a href="index.html">All handouts</a> · <a '
+        f'href="{lesson.name}.slides.html">The same as slides</a></nav>'
     )
     return looks.page(f"{lesson.title} - l2o_kit", head, main)
 

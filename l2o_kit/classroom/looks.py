@@ -10,8 +10,8 @@ import html
 from pygments.formatters import HtmlFormatter
 
 POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'"
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src "
+    "'unsafe-inline'"
 )
 
 CODE = HtmlFormatter(style="xcode").get_style_defs(".highlight")

@@ -108,8 +108,10 @@ def rehearse(path: Path, tell: Callable[[str], None]) -> Result:
             run.all_cells(cwd=str(work), env=os.environ | offline.environment(guard))
         ]
         if tried := offline.asked(guard):
-            wrong.append(f"it asked outside: {', '.join(tried)}. Nobody answers in a "
-                         "class without network.")  # fmt: skip
+            wrong.append(
+                f"it asked outside: {', '.join(tried)}. Nobody answers in a class "
+                "without network."
+            )
     return Result(
         path.stem,
         run.seconds,

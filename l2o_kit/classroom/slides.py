@@ -38,8 +38,8 @@ def section(number: int, of: int, where: str, parts: list[Block]) -> str:
     if parts[0].kind not in TITLES:
         inside = f'<p class="where">{html.escape(where)}</p>{inside}'
     return (
-        f'<section id="slide-{number}" aria-label="{label}" tabindex="-1">{inside}'
-        f'<p class="count">{number} / {of}</p></section>\n'
+        f'<section id="slide-{number}" aria-label="{label}" tabindex="-1">{inside}<p '
+        f'class="count">{number} / {of}</p></section>\n'
     )
 
 

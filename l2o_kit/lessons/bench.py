@@ -24,8 +24,10 @@ def tables(section: str) -> list[list[dict]]:
     parts = [part for part in text.split("\n## ") if part.startswith(section)]
     found = []
     for block in re.findall(r"(?:^\|.*\n?)+", parts[0] if parts else "", re.M):
-        lines = [[cell.strip() for cell in line.strip("|").split("|")]
-                 for line in block.splitlines()]  # fmt: skip
+        lines = [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in block.splitlines()
+        ]
         found.append([dict(zip(lines[0], cells, strict=True)) for cells in lines[2:]])
     return found
 
@@ -51,11 +53,13 @@ def slower(names: tuple, rival: str, quick: bool, control: bool | None = None):
     """A rival's throughput over the kit's; control: over its own, or autograd's."""
     ours = ("autograd" if rival == "floor" else rival) if control else "kit"
     return _most(
-        (_number(row[rival]) / _number(row[ours])
-         for row in _rows("The meta-gradient", "problem", rival, "floor")
-         if row["problem"] in names and _number(row[ours]) and _number(row[rival])),
+        (
+            _number(row[rival]) / _number(row[ours])
+            for row in _rows("The meta-gradient", "problem", rival, "floor")
+            if row["problem"] in names and _number(row[ours]) and _number(row[rival])
+        ),
         rival,
-    )  # fmt: skip
+    )
 
 
 def memory(name: str, quick: bool, control: bool | None = None):
@@ -113,8 +117,10 @@ def borrowed(quick: bool, control: bool | None = None):
     """MB that a step borrows at a million parameters; control: the state it keeps."""
     column = "kept, tensors" if control else "borrowed, MB"
     rows = _rows("Take it home", "state", column)
-    return _most((_number(row[column]) for row in rows
-                  if row["state"].startswith("float32")), "200 MB")  # fmt: skip
+    return _most(
+        (_number(row[column]) for row in rows if row["state"].startswith("float32")),
+        "200 MB",
+    )
 
 
 def learns_lambda(quick: bool, control: bool | None = None):
@@ -125,47 +131,124 @@ def learns_lambda(quick: bool, control: bool | None = None):
 
 
 def _bench(id, words, threshold, measure, *arguments):
-    return claim(id, LESSON, words, OWN, threshold, measure, *arguments,
-                 judged_on="one run of `make bench`")  # fmt: skip
+    return claim(
+        id,
+        LESSON,
+        words,
+        OWN,
+        threshold,
+        measure,
+        *arguments,
+        judged_on="one run of `make bench`",
+    )
 
 
 SMALL, DIGITS = "128 quadratics of 10", "8 digits networks, 64-20-10"
 LARGE, MILLION = "784-256-10", "784-1258-10"
 CLAIMS = (
     *(
-        _bench(f"speed-{name}-{rival.lower()}", f"A window of {words}: at most half "
-               f"the time that {rival} takes", 0.5, slower, (problem,), rival)
-        for name, words, problem in (("quadratics", "128 quadratics", SMALL),
-                                     ("digits", "8 digits networks", DIGITS))
+        _bench(
+            f"speed-{name}-{rival.lower()}",
+            f"A window of {words}: at most half the time that {rival} takes",
+            0.5,
+            slower,
+            (problem,),
+            rival,
+        )
+        for name, words, problem in (
+            ("quadratics", "128 quadratics", SMALL),
+            ("digits", "8 digits networks", DIGITS),
+        )
         for rival in ("JAX", "autograd")
     ),
-    _bench("speed-floor", "12,000 coordinates and more, window kept: at least half the "
-           "throughput of matrix products and activations alone", 2.0, slower,
-           (DIGITS, "784-20-10"), "floor"),
-    _bench("speed-floor-twice", "200,000 coordinates and more, computed twice: at "
-           "least a third of it", 3.0, slower, (LARGE, MILLION), "floor"),
-    _bench("speed-large", "203,530 coordinates: at most a third of autograd's time",
-           1 / 3, slower, (LARGE,), "autograd"),
-    _bench("memory-large", "203,530 coordinates, unroll 20: at most 1 GB", 1.0, memory,
-           LARGE),
-    _bench("memory-million", "A million coordinates meta-train within 4 GB", 4.0,
-           memory, MILLION),
-    _bench("side-by-side", "128 quadratics side by side: at least 50 times as many "
-           "problems a second as one at a time, differentiated through everything",
-           1 / 50, side_by_side),
-    _bench("minute-mean", "60 s from random phi: a lower mean loss than any of six "
-           "tuned rivals, in 5 of 5 seeds (the worst of them)", 1.0, minute,
-           "mean of steps 1 to 100"),
-    _bench("minute-last", "The same at step 100, rivals tuned for it", 1.0, minute,
-           "step 100, rivals tuned for it"),
-    _bench("slider-all", "From a key press on a slider to new pixels: a median of at "
-           "most 100 ms", 100.0, slider, False),
+    _bench(
+        "speed-floor",
+        "12,000 coordinates and more, window kept: at least half the throughput of "
+        "matrix products and activations alone",
+        2.0,
+        slower,
+        (DIGITS, "784-20-10"),
+        "floor",
+    ),
+    _bench(
+        "speed-floor-twice",
+        "200,000 coordinates and more, computed twice: at least a third of it",
+        3.0,
+        slower,
+        (LARGE, MILLION),
+        "floor",
+    ),
+    _bench(
+        "speed-large",
+        "203,530 coordinates: at most a third of autograd's time",
+        1 / 3,
+        slower,
+        (LARGE,),
+        "autograd",
+    ),
+    _bench(
+        "memory-large",
+        "203,530 coordinates, unroll 20: at most 1 GB",
+        1.0,
+        memory,
+        LARGE,
+    ),
+    _bench(
+        "memory-million",
+        "A million coordinates meta-train within 4 GB",
+        4.0,
+        memory,
+        MILLION,
+    ),
+    _bench(
+        "side-by-side",
+        "128 quadratics side by side: at least 50 times as many problems a second as "
+        "one at a time, differentiated through everything",
+        1 / 50,
+        side_by_side,
+    ),
+    _bench(
+        "minute-mean",
+        "60 s from random phi: a lower mean loss than any of six tuned rivals, in 5 of "
+        "5 seeds (the worst of them)",
+        1.0,
+        minute,
+        "mean of steps 1 to 100",
+    ),
+    _bench(
+        "minute-last",
+        "The same at step 100, rivals tuned for it",
+        1.0,
+        minute,
+        "step 100, rivals tuned for it",
+    ),
+    _bench(
+        "slider-all",
+        "From a key press on a slider to new pixels: a median of at most 100 ms",
+        100.0,
+        slider,
+        False,
+    ),
     _bench("slider-each", "The same for the slowest panel", 100.0, slider, True),
-    _bench("step-large", "A step of LearnedOptimizer, 20,000 parameters and more: at "
-           "most twice its matrix products and activations", 2.0, step, True),
+    _bench(
+        "step-large",
+        "A step of LearnedOptimizer, 20,000 parameters and more: at most twice its "
+        "matrix products and activations",
+        2.0,
+        step,
+        True,
+    ),
     _bench("step-small", "The same at 1,510 parameters", 2.0, step, False),
-    _bench("step-memory", "A million parameters: a step borrows at most 200 MB", 200.0,
-           borrowed),
-    _bench("lambda-time", "Lambda is learned on a frozen LSTM in at most 2 minutes",
-           120.0, learns_lambda),
-)  # fmt: skip
+    _bench(
+        "step-memory",
+        "A million parameters: a step borrows at most 200 MB",
+        200.0,
+        borrowed,
+    ),
+    _bench(
+        "lambda-time",
+        "Lambda is learned on a frozen LSTM in at most 2 minutes",
+        120.0,
+        learns_lambda,
+    ),
+)

@@ -97,8 +97,11 @@ def main():
     """The command line: measure and write."""
     parser = argparse.ArgumentParser(description="Measure published claims.")
     parser.add_argument("ids", nargs="*", metavar="ID", help="all, if none is named")
-    parser.add_argument("--resume", action="store_true", help="leave out what the same "
-                        "code, weights and versions have measured")  # fmt: skip
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out what the same code, weights and versions have measured",
+    )
     parser.add_argument("--output", type=Path, default=Path("CLAIMS.md"))
     arguments = parser.parse_args()
     for id in arguments.ids:

@@ -62,8 +62,11 @@ def _from_zero(quick: bool, optimizer=None) -> dict:
 
 def _at_100(zero: bool, quick: bool, optimizer) -> dict:
     """name -> each quadratic's loss at step 100: [batch]."""
-    curves = _from_zero(quick, optimizer) if zero else (
-        race("quadratic", "last", quick, optimizer).curves)  # fmt: skip
+    curves = (
+        _from_zero(quick, optimizer)
+        if zero
+        else (race("quadratic", "last", quick, optimizer).curves)
+    )
     return {name: curve.mean_loss(STEPS, STEPS) for name, curve in curves.items()}
 
 
@@ -145,12 +148,20 @@ MIKY = {"Adam": 0.0925, "NAG": 0.2524, "SGD": 0.8666}  # beside 0.0975
 def _beside(id, words, source, ours, theirs, measure, *arguments, judged_on):
     """A claim for each rival: at most the published ratio, rounded to two decimals."""
     return [
-        claim(f"{id}-{rival.lower()}", LESSON, f"{words}: at most {ours / loss:.2f} "
-              f"times the loss of {rival}", source, round(ours / loss, 2), measure,
-              *arguments, rival, judged_on=judged_on,
-              published=f"{ours / loss:.2f} ({ours:g} / {loss:g})")
+        claim(
+            f"{id}-{rival.lower()}",
+            LESSON,
+            f"{words}: at most {ours / loss:.2f} times the loss of {rival}",
+            source,
+            round(ours / loss, 2),
+            measure,
+            *arguments,
+            rival,
+            judged_on=judged_on,
+            published=f"{ours / loss:.2f} ({ours:g} / {loss:g})",
+        )
         for rival, loss in theirs.items()
-    ]  # fmt: skip
+    ]
 
 
 def _at_end(steps: int, rival: str, quick: bool, optimizer=None):
@@ -159,96 +170,251 @@ def _at_end(steps: int, rival: str, quick: bool, optimizer=None):
 
 def _open(id, words, source, published="-"):
     """A claim that is not measured here; the sentence says why, or where it is."""
-    return claim(id, LESSON, words, source, 0.0, elsewhere, judged_on="-",
-                 published=published)  # fmt: skip
+    return claim(
+        id, LESSON, words, source, 0.0, elsewhere, judged_on="-", published=published
+    )
 
 
 FROM_ZERO = "Quadratics from theta_0 = 0, step 100"
 CLAIMS = (
-    *_beside("quadratic-paper", "Quadratics, step 100 (the paper's axis looks like a "
-             "mean per dimension)", PAPER, 0.041, FIGURE, beside, False,
-             judged_on=QUADRATICS),
-    *_beside("quadratic-teddykoker", "Quadratics, step 100", TEDDYKOKER, 0.24, TEDDY,
-             beside, False, judged_on=QUADRATICS),
-    claim("quadratic-teddykoker-loss", LESSON, "Quadratics, the same problem: a mean "
-          "loss of at most 0.24 at step 100", TEDDYKOKER, 0.24, itself, False,
-          judged_on=QUADRATICS, published="0.24"),
-    *_beside("quadratic-chenwydj", FROM_ZERO, CHENWYDJ, 0.40, CHEN, beside, True,
-             judged_on=QUADRATICS),
-    claim("quadratic-chenwydj-loss", LESSON, f"{FROM_ZERO}: a mean loss of at most "
-          "0.40", CHENWYDJ, 0.40, itself, True, judged_on=QUADRATICS,
-          published="0.40"),
-    *(
-        each for steps, (ours, theirs) in MNIST.items()
-        for each in _beside(f"mnist-mlp-{steps}", "784-20-10 on the 28x28 digits (the "
-                            f"paper: MNIST), after {steps} steps", PAPER, ours, theirs,
-                            _at_end, steps, judged_on=NETWORKS)
+    *_beside(
+        "quadratic-paper",
+        "Quadratics, step 100 (the paper's axis looks like a mean per dimension)",
+        PAPER,
+        0.041,
+        FIGURE,
+        beside,
+        False,
+        judged_on=QUADRATICS,
     ),
-    claim("relu-stays", LESSON, "Digits, ReLU (the paper: MNIST): the loss of the "
-          "plain optimizer at steps 91 to 100 stays above 2.3", PAPER, 1.0, stays,
-          judged_on=ROUNDED, published="above 2.3"),
-    *_beside("digits-500", "The robust optimizer on digits, 500 steps (the extension's "
-             "network is another)", EXTENSION, 0.0975, MIKY, robust_500,
-             judged_on=SIXTEEN),
-    claim("rotation-share", LESSON, "Rotations 0, 20, 45, clean target (the "
-          "extension's is source 0): the upright source gets at least 0.92 of lambda",
-          EXTENSION, 0.08, lacks, "rotation_first", judged_on=PATH_RUNS,
-          published="0.08 (lambda 0.92 after 100 epochs)"),
-    claim("rotation-steeper", LESSON, "The same: 45 degrees gets more of lambda than "
-          "20, in 10 of 10 seeds", EXTENSION, 0.5, steeper, judged_on=PATH_RUNS,
-          published="slightly above"),
-    claim("discount-two", LESSON, "A discount of 2 explodes: after meta-training the "
-          "loss at step 100 is above the first", EXTENSION, 1.0, explodes,
-          judged_on=f"{choices.SEEDS} seeds, {choices.JUDGED_ON} problems each",
-          published="explodes"),
+    *_beside(
+        "quadratic-teddykoker",
+        "Quadratics, step 100",
+        TEDDYKOKER,
+        0.24,
+        TEDDY,
+        beside,
+        False,
+        judged_on=QUADRATICS,
+    ),
+    claim(
+        "quadratic-teddykoker-loss",
+        LESSON,
+        "Quadratics, the same problem: a mean loss of at most 0.24 at step 100",
+        TEDDYKOKER,
+        0.24,
+        itself,
+        False,
+        judged_on=QUADRATICS,
+        published="0.24",
+    ),
+    *_beside(
+        "quadratic-chenwydj",
+        FROM_ZERO,
+        CHENWYDJ,
+        0.40,
+        CHEN,
+        beside,
+        True,
+        judged_on=QUADRATICS,
+    ),
+    claim(
+        "quadratic-chenwydj-loss",
+        LESSON,
+        f"{FROM_ZERO}: a mean loss of at most 0.40",
+        CHENWYDJ,
+        0.40,
+        itself,
+        True,
+        judged_on=QUADRATICS,
+        published="0.40",
+    ),
     *(
-        claim(f"weights-{preprocess.replace('_', '-')}", LESSON, "As many weights as "
-              f"DeepMind's code has, preprocess={preprocess}", DEEPMIND, 0.5, weights,
-              preprocess, count, judged_on="counted", published=f"{count:,}")
+        each
+        for steps, (ours, theirs) in MNIST.items()
+        for each in _beside(
+            f"mnist-mlp-{steps}",
+            f"784-20-10 on the 28x28 digits (the paper: MNIST), after {steps} steps",
+            PAPER,
+            ours,
+            theirs,
+            _at_end,
+            steps,
+            judged_on=NETWORKS,
+        )
+    ),
+    claim(
+        "relu-stays",
+        LESSON,
+        "Digits, ReLU (the paper: MNIST): the loss of the plain optimizer at steps 91 "
+        "to 100 stays above 2.3",
+        PAPER,
+        1.0,
+        stays,
+        judged_on=ROUNDED,
+        published="above 2.3",
+    ),
+    *_beside(
+        "digits-500",
+        "The robust optimizer on digits, 500 steps (the extension's network is "
+        "another)",
+        EXTENSION,
+        0.0975,
+        MIKY,
+        robust_500,
+        judged_on=SIXTEEN,
+    ),
+    claim(
+        "rotation-share",
+        LESSON,
+        "Rotations 0, 20, 45, clean target (the extension's is source 0): the upright "
+        "source gets at least 0.92 of lambda",
+        EXTENSION,
+        0.08,
+        lacks,
+        "rotation_first",
+        judged_on=PATH_RUNS,
+        published="0.08 (lambda 0.92 after 100 epochs)",
+    ),
+    claim(
+        "rotation-steeper",
+        LESSON,
+        "The same: 45 degrees gets more of lambda than 20, in 10 of 10 seeds",
+        EXTENSION,
+        0.5,
+        steeper,
+        judged_on=PATH_RUNS,
+        published="slightly above",
+    ),
+    claim(
+        "discount-two",
+        LESSON,
+        "A discount of 2 explodes: after meta-training the loss at step 100 is above "
+        "the first",
+        EXTENSION,
+        1.0,
+        explodes,
+        judged_on=f"{choices.SEEDS} seeds, {choices.JUDGED_ON} problems each",
+        published="explodes",
+    ),
+    *(
+        claim(
+            f"weights-{preprocess.replace('_', '-')}",
+            LESSON,
+            f"As many weights as DeepMind's code has, preprocess={preprocess}",
+            DEEPMIND,
+            0.5,
+            weights,
+            preprocess,
+            count,
+            judged_on="counted",
+            published=f"{count:,}",
+        )
         for preprocess, count in (("log_sign", 5141), ("identity", 5061))
     ),
-    _open("mnist-wider-deeper", "MNIST itself: 40 units, two layers, ReLU, 200 steps. "
-          "It must be downloaded; on stand-ins: digits-40-units, digits-two-layers, "
-          "digits-relu-plain, mnist-mlp-200", PAPER),
-    _open("cifar10-subsets", "CIFAR-10 itself, 5 and 2 labels, two LSTMs and LSTM-sub. "
-          "It must be downloaded; on the stand-in: conv-five-mean, sub-five-mean and "
-          "their like", "Andrychowicz et al. 2016, figure 7"),
-    _open("art-imagenet", "Style transfer with features of VGG-19, contents from "
-          "ImageNet. Neither is at hand; with fixed filters and photographs that ship: "
-          "art-home and its like", "Andrychowicz et al. 2016, section 3.4"),
-    _open("deepmind-quadratic", "The quadratics of DeepMind's code (W, y uniform on "
-          "[0, 1]). No optimizer was trained on them", DEEPMIND),
-    _open("least-squares-500", "One fixed least-squares problem, 500 steps, beside "
-          "Adam. Its W is not published, and no optimizer was trained on it",
-          EXTENSION, "1.27 (0.0164 / 0.0129)"),
-    _open("extension-cost", "Seconds for 100 steps of one problem, for 1 to 9 sources. "
-          "Lesson 06 says how ours grow; another machine, so not compared", EXTENSION,
-          "0.13 to 0.32 s"),
-    _open("chen-10000", "Curriculum and imitation: the logarithm of the training loss "
-          "at 10,000 steps. Its networks were not rebuilt; lesson 05 has both cures in "
-          "small, and far-10000", "Chen 2020", "-11, plain 0"),
-    _open("hierarchical", "Trained on many small tasks, a hierarchical optimizer "
-          "trains unseen networks for thousands of steps. Not rebuilt",
-          "Wichrowska et al. 2017"),
-    _open("smoothing", "Short unrolls are biased, long ones explode; a smoothed "
-          "meta-loss cures it. The bias: short-horizon; smoothing was not judged",
-          "Metz et al. 2019"),
-    _open("chaos", "The spectrum of the unroll's Jacobian decides whether gradients "
-          "help. Not measured", "Metz et al. 2021"),
-    _open("variance", "ES-Single and NRES have less variance than PES. Not built",
-          "Vicol 2023; Li et al. 2023"),
-    _open("reverse-engineering", "Learned optimizers rediscover momentum, clipping, "
-          "schedules, adaptation. Lesson 03 looks at one rule; nothing was counted",
-          "Maheswaranathan et al. 2021"),
-    _open("stability", "A nominal term keeps learned optimizers stable. Not built",
-          "Harrison et al. 2022"),
-    _open("distillation", "A short formula does nearly as well as the network. Not "
-          "rebuilt", "Zheng et al. 2022; Chen et al. 2023"),
-    _open("velo", "VeLO needs no hyperparameters; an independent test finds it not "
-          "always better, and not faster. Its weights were not at hand",
-          "Metz et al. 2022; Rezk et al. 2023"),
-    _open("celo", "A small network, 4.5 GPU-hours of meta-training, scales to 1.3 "
-          "billion parameters. Not rebuilt", "Celo 2025, Celo2 2026", "4.5 GPU-hours"),
-    _open("width", "Rules that carry over to wider networks; ready-made optimizers for "
-          "PyTorch. Not rebuilt", "muLO 2024, PyLO 2025"),
-)  # fmt: skip
+    _open(
+        "mnist-wider-deeper",
+        "MNIST itself: 40 units, two layers, ReLU, 200 steps. It must be downloaded; "
+        "on stand-ins: digits-40-units, digits-two-layers, digits-relu-plain, "
+        "mnist-mlp-200",
+        PAPER,
+    ),
+    _open(
+        "cifar10-subsets",
+        "CIFAR-10 itself, 5 and 2 labels, two LSTMs and LSTM-sub. It must be "
+        "downloaded; on the stand-in: conv-five-mean, sub-five-mean and their like",
+        "Andrychowicz et al. 2016, figure 7",
+    ),
+    _open(
+        "art-imagenet",
+        "Style transfer with features of VGG-19, contents from ImageNet. Neither is at "
+        "hand; with fixed filters and photographs that ship: art-home and its like",
+        "Andrychowicz et al. 2016, section 3.4",
+    ),
+    _open(
+        "deepmind-quadratic",
+        "The quadratics of DeepMind's code (W, y uniform on [0, 1]). No optimizer was "
+        "trained on them",
+        DEEPMIND,
+    ),
+    _open(
+        "least-squares-500",
+        "One fixed least-squares problem, 500 steps, beside Adam. Its W is not "
+        "published, and no optimizer was trained on it",
+        EXTENSION,
+        "1.27 (0.0164 / 0.0129)",
+    ),
+    _open(
+        "extension-cost",
+        "Seconds for 100 steps of one problem, for 1 to 9 sources. Lesson 06 says how "
+        "ours grow; another machine, so not compared",
+        EXTENSION,
+        "0.13 to 0.32 s",
+    ),
+    _open(
+        "chen-10000",
+        "Curriculum and imitation: the logarithm of the training loss at 10,000 steps. "
+        "Its networks were not rebuilt; lesson 05 has both cures in small, and "
+        "far-10000",
+        "Chen 2020",
+        "-11, plain 0",
+    ),
+    _open(
+        "hierarchical",
+        "Trained on many small tasks, a hierarchical optimizer trains unseen networks "
+        "for thousands of steps. Not rebuilt",
+        "Wichrowska et al. 2017",
+    ),
+    _open(
+        "smoothing",
+        "Short unrolls are biased, long ones explode; a smoothed meta-loss cures it. "
+        "The bias: short-horizon; smoothing was not judged",
+        "Metz et al. 2019",
+    ),
+    _open(
+        "chaos",
+        "The spectrum of the unroll's Jacobian decides whether gradients help. Not "
+        "measured",
+        "Metz et al. 2021",
+    ),
+    _open(
+        "variance",
+        "ES-Single and NRES have less variance than PES. Not built",
+        "Vicol 2023; Li et al. 2023",
+    ),
+    _open(
+        "reverse-engineering",
+        "Learned optimizers rediscover momentum, clipping, schedules, adaptation. "
+        "Lesson 03 looks at one rule; nothing was counted",
+        "Maheswaranathan et al. 2021",
+    ),
+    _open(
+        "stability",
+        "A nominal term keeps learned optimizers stable. Not built",
+        "Harrison et al. 2022",
+    ),
+    _open(
+        "distillation",
+        "A short formula does nearly as well as the network. Not rebuilt",
+        "Zheng et al. 2022; Chen et al. 2023",
+    ),
+    _open(
+        "velo",
+        "VeLO needs no hyperparameters; an independent test finds it not always "
+        "better, and not faster. Its weights were not at hand",
+        "Metz et al. 2022; Rezk et al. 2023",
+    ),
+    _open(
+        "celo",
+        "A small network, 4.5 GPU-hours of meta-training, scales to 1.3 billion "
+        "parameters. Not rebuilt",
+        "Celo 2025, Celo2 2026",
+        "4.5 GPU-hours",
+    ),
+    _open(
+        "width",
+        "Rules that carry over to wider networks; ready-made optimizers for PyTorch. "
+        "Not rebuilt",
+        "muLO 2024, PyLO 2025",
+    ),
+)

@@ -25,8 +25,13 @@ from l2o_kit.problems import PROBLEMS
 from l2o_kit.teaching.strips import film_strip
 
 # Problems that a rate is tuned on; and for what it is tuned, after how many steps
-TUNING = {"quadratic": 1000, "digits": 16, "mnist_mlp": 4, "diabetes": 16,
-          "conv_small": 8}  # fmt: skip
+TUNING = {
+    "quadratic": 1000,
+    "digits": 16,
+    "mnist_mlp": 4,
+    "diabetes": 16,
+    "conv_small": 8,
+}
 AT_HOME = (("mean", 100), ("last", 100))
 LONGER = (("last", 200), ("last", 500))
 TUNED_FOR = {
@@ -43,8 +48,9 @@ def build_rates(problem: str) -> dict:
     optimizee = PROBLEMS[problem]()
     arrays = {}
     for objective, steps in TUNED_FOR[problem]:
-        tuned = tuned_baselines(optimizee, steps=steps, batch=TUNING[problem],
-                                objective=objective)  # fmt: skip
+        tuned = tuned_baselines(
+            optimizee, steps=steps, batch=TUNING[problem], objective=objective
+        )
         rates = [tuned[name].lr for name in RULES]
         arrays[f"{objective}_{steps}"] = np.array(rates)
     return arrays

@@ -77,8 +77,12 @@ def ask_shapes(function, *arguments, hint):
     try:
         return ask(function, *arguments)
     except Wrong as wrong:
-        words = ("shapes cannot be multiplied", "IndexError", "Sizes of tensors",
-                 "number of dimensions")  # fmt: skip
+        words = (
+            "shapes cannot be multiplied",
+            "IndexError",
+            "Sizes of tensors",
+            "number of dimensions",
+        )
         if any(word in str(wrong) for word in words):
             raise Wrong(f"{wrong} {hint}") from None
         raise

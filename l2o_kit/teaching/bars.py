@@ -45,15 +45,32 @@ class Bars:
             at = places + (j - (len(accounts) - 1) / 2) * step
             self.lines[name] = [ax.add_line(Bar(x, 0.96 * step, colour)) for x in at]
             self.tops[name] = ax.plot(
-                at, np.zeros(num_sources), color=BLACK, linestyle="", marker=marker,
-                markersize=5, markerfacecolor=colour, label=name,
-            )[0]  # fmt: skip
-        ax.set(ylim=(0, 1.02), xlim=(-0.55, num_sources - 0.45), xticks=places,
-               xlabel="source k", ylabel="weight lambda_k")  # fmt: skip
+                at,
+                np.zeros(num_sources),
+                color=BLACK,
+                linestyle="",
+                marker=marker,
+                markersize=5,
+                markerfacecolor=colour,
+                label=name,
+            )[0]
+        ax.set(
+            ylim=(0, 1.02),
+            xlim=(-0.55, num_sources - 0.45),
+            xticks=places,
+            xlabel="source k",
+            ylabel="weight lambda_k",
+        )
         ax.grid(axis="x", visible=False)
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
-                  ncols=len(accounts), fontsize=9, handletextpad=0.1,
-                  columnspacing=0.8)  # fmt: skip
+        ax.legend(
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            frameon=False,
+            ncols=len(accounts),
+            fontsize=9,
+            handletextpad=0.1,
+            columnspacing=0.8,
+        )
 
     @property
     def moving(self) -> list:

@@ -50,12 +50,23 @@ class Claim:
         return "fails" if low > self.threshold else "not decided"
 
 
-def claim(id, lesson, statement, source, threshold, measure, *arguments, judged_on,
-          published="-", bound=False) -> Claim:  # fmt: skip
+def claim(
+    id,
+    lesson,
+    statement,
+    source,
+    threshold,
+    measure,
+    *arguments,
+    judged_on,
+    published="-",
+    bound=False,
+) -> Claim:
     """A claim whose measurement takes these arguments first."""
     how = functools.partial(measure, *arguments)
-    return Claim(id, lesson, statement, source, threshold, how, judged_on, published,
-                 bound)  # fmt: skip
+    return Claim(
+        id, lesson, statement, source, threshold, how, judged_on, published, bound
+    )
 
 
 def elsewhere(quick: bool, control=None) -> None:

@@ -22,16 +22,34 @@ class Dots(Panel):
     def make_figure(self):
         """As many rows as the largest choice has settings."""
         figure, (ax,) = new_figure(8.0, 3.6)
-        self.names = [ax.text(0.7 * self.low, -k, "", ha="right", va="center")
-                      for k in range(self.rows)]  # fmt: skip
-        self.bars = [ax.plot([1, 1], [-k - 0.3, -k + 0.3], color=BLACK, linewidth=3)[0]
-                     for k in range(self.rows)]  # fmt: skip
-        self.dots = [ax.plot(np.ones(self.seeds), np.full(self.seeds, -k), linestyle="",
-                             marker="o", color=VERMILION, markersize=8,
-                             markerfacecolor="none", markeredgewidth=2)[0]
-                     for k in range(self.rows)]  # fmt: skip
-        ax.set(xscale="log", xlim=(self.low, self.high), ylim=(-self.rows + 0.4, 0.6),
-               yticks=[], xlabel=self.label)  # fmt: skip
+        self.names = [
+            ax.text(0.7 * self.low, -k, "", ha="right", va="center")
+            for k in range(self.rows)
+        ]
+        self.bars = [
+            ax.plot([1, 1], [-k - 0.3, -k + 0.3], color=BLACK, linewidth=3)[0]
+            for k in range(self.rows)
+        ]
+        self.dots = [
+            ax.plot(
+                np.ones(self.seeds),
+                np.full(self.seeds, -k),
+                linestyle="",
+                marker="o",
+                color=VERMILION,
+                markersize=8,
+                markerfacecolor="none",
+                markeredgewidth=2,
+            )[0]
+            for k in range(self.rows)
+        ]
+        ax.set(
+            xscale="log",
+            xlim=(self.low, self.high),
+            ylim=(-self.rows + 0.4, 0.6),
+            yticks=[],
+            xlabel=self.label,
+        )
         ax.set_ylabel(self.longest, color="none", rotation=0, labelpad=60)
         plain_ticks(ax.xaxis, self.ticks)
         return figure, [*self.names, *self.bars, *self.dots]

@@ -53,10 +53,11 @@ class Guess:
         choices = "".join(
             f"<li>{html.escape(each)}</li>" for each in self.options or self.bars
         )
+        choices = f"<ul>{choices}</ul>" if choices else ""
+        answer = f"<summary>Answer</summary><p>{self._told(None, self.measured())}</p>"
         return (
-            f"<p><b>Predict first.</b> {self.question}</p>"
-            f"{f'<ul>{choices}</ul>' if choices else ''}<details><summary>Answer"
-            f"</summary><p>{self._told(None, self.measured())}</p></details>"
+            f"<p><b>Predict first.</b> {self.question}</p>{choices}"
+            f"<details>{answer}</details>"
         )
 
     def _told(self, guessed, truth) -> str:
@@ -69,8 +70,11 @@ class Guess:
     def _table(self, guessed, truth) -> str:
         """A row of shares for the guess, if there is one, and one for the truth."""
         accounts = {"your guess": guessed, "the answer": truth}
-        rows = [[name, *(f"{share:.2f}" for share in shares)]
-                for name, shares in accounts.items() if shares is not None]  # fmt: skip
+        rows = [
+            [name, *(f"{share:.2f}" for share in shares)]
+            for name, shares in accounts.items()
+            if shares is not None
+        ]
         return html_table(["share", *self.bars], rows)
 
 
@@ -100,10 +104,12 @@ class GuessBox(widgets.VBox):
         self.guess, self.done, self.bars = guess, done, ()
         self.hint = widgets.HTML()
         self.field = self._make_field(wide)
-        self.go = widgets.Button(description="Lock in my guess", button_style="primary",
-                                 layout=wide)  # fmt: skip
-        self.skip = widgets.Button(description="Skip", layout=wide,
-                                   tooltip="Show it without a guess")  # fmt: skip
+        self.go = widgets.Button(
+            description="Lock in my guess", button_style="primary", layout=wide
+        )
+        self.skip = widgets.Button(
+            description="Skip", layout=wide, tooltip="Show it without a guess"
+        )
         self.go.on_click(self._answered)
         self.skip.on_click(lambda _: done(None))
         question = widgets.HTML(f"<b>Predict first.</b> {guess.question}")
@@ -129,11 +135,16 @@ class GuessBox(widgets.VBox):
                 layout=widgets.Layout(width="16em"),
             )
         self.bars = tuple(
-            widgets.IntSlider(50, 0, 100, description=name,
-                              style={"description_width": "9em"},
-                              layout=widgets.Layout(width="min(34em, 98%)"))
+            widgets.IntSlider(
+                50,
+                0,
+                100,
+                description=name,
+                style={"description_width": "9em"},
+                layout=widgets.Layout(width="min(34em, 98%)"),
+            )
             for name in self.guess.bars
-        )  # fmt: skip
+        )
         for bar in self.bars:
             bar.observe(self._say_shares, names="value")
         self._say_shares()

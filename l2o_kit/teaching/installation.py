@@ -10,11 +10,21 @@ import torch
 from l2o_kit.checkpoint import PRETRAINED, CheckpointError, load
 
 OLDEST = {  # the lower bounds of pyproject.toml
-    "torch": "2.4", "numpy": "2.0", "scikit-learn": "1.5", "matplotlib": "3.10",
-    "ipywidgets": "8.1", "jupyterlab": "4.4", "tqdm": "4.66", "safetensors": "0.5",
-    "jaxtyping": "0.3", "pooch": "1.8", "joblib": "1.3", "pillow": "11.0",
-    "nbconvert": "7.16", "latex2mathml": "3.77",
-}  # fmt: skip
+    "torch": "2.4",
+    "numpy": "2.0",
+    "scikit-learn": "1.5",
+    "matplotlib": "3.10",
+    "ipywidgets": "8.1",
+    "jupyterlab": "4.4",
+    "tqdm": "4.66",
+    "safetensors": "0.5",
+    "jaxtyping": "0.3",
+    "pooch": "1.8",
+    "joblib": "1.3",
+    "pillow": "11.0",
+    "nbconvert": "7.16",
+    "latex2mathml": "3.77",
+}
 
 
 def installation() -> None:
@@ -47,8 +57,8 @@ def _python(version=sys.version_info) -> str:
     if version >= (3, 11):
         return ""
     return (
-        f"This is Python {version[0]}.{version[1]}. Install a newer one, then: "
-        "make PYTHON=/path/to/python3 setup"
+        f"This is Python {version[0]}.{version[1]}. Install a newer one, then: make "
+        "PYTHON=/path/to/python3 setup"
     )
 
 

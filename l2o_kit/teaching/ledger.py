@@ -23,8 +23,19 @@ from l2o_kit.teaching.claim import Claim
 KIT = Path(__file__).parents[1]  # the package's folder
 LEDGER = KIT.parent / "CLAIMS.md"
 NOT_TESTED = "not tested"
-COLUMNS = ("id", "claim", "published", "measured", "95 % interval", "against",
-           "judged on", "seconds", "verdict", "source", "command")  # fmt: skip
+COLUMNS = (
+    "id",
+    "claim",
+    "published",
+    "measured",
+    "95 % interval",
+    "against",
+    "judged on",
+    "seconds",
+    "verdict",
+    "source",
+    "command",
+)
 HEAD = """\
 # Claims
 
@@ -71,24 +82,42 @@ def fingerprint(folder: Path = KIT) -> str:
 def measured_with(code: str | None = None) -> str:
     """What a row is measured with: versions, and the fingerprint of the code."""
     torch_version = torch.__version__.split("+")[0]
-    return (f"Python {platform.python_version()}, torch {torch_version}, "
-            f"code {code or fingerprint()}")  # fmt: skip
+    return (
+        f"Python {platform.python_version()}, torch {torch_version}, code "
+        f"{code or fingerprint()}"
+    )
 
 
-def row(claim: Claim, found: tuple | None, seconds: int | float | None,
-        how: str) -> str:  # fmt: skip
+def row(
+    claim: Claim, found: tuple | None, seconds: int | float | None, how: str
+) -> str:
     """The row of a claim, from what ``measure`` found and the seconds it took."""
     cells = ["none", "none", "none", NOT_TESTED]
     if found:
-        cells = [written(found[0]), interval(claim, found), found[3],
-                 claim.verdict(*found[1:3])]  # fmt: skip
+        cells = [
+            written(found[0]),
+            interval(claim, found),
+            found[3],
+            claim.verdict(*found[1:3]),
+        ]
     value, between, against, verdict = cells
     bench = claim.lesson == "bench"
     took = "-" if bench or seconds is None or not found else f"{seconds:.1f}"
     first = "`make bench`, then " if bench else ""
     command = f"{first}`python -m l2o_kit.lessons.claims {claim.id}`"
-    cells = (claim.id, claim.statement, claim.published, value, between, against,
-             claim.judged_on, took, verdict, claim.source, command)  # fmt: skip
+    cells = (
+        claim.id,
+        claim.statement,
+        claim.published,
+        value,
+        between,
+        against,
+        claim.judged_on,
+        took,
+        verdict,
+        claim.source,
+        command,
+    )
     return f"| {' | '.join(cells)} | <!-- {how} -->"
 
 
@@ -120,8 +149,10 @@ def rows(path: Path) -> dict[str, str]:
 
 def read(path: Path) -> dict[str, dict[str, str]]:
     """id -> column -> cell of a ledger; nothing where there is no file."""
-    cells = {id: line.split(" <!--")[0].strip("| ").split(" | ")
-             for id, line in rows(path).items()}  # fmt: skip
+    cells = {
+        id: line.split(" <!--")[0].strip("| ").split(" | ")
+        for id, line in rows(path).items()
+    }
     return {id: dict(zip(COLUMNS, row, strict=True)) for id, row in cells.items()}
 
 

@@ -48,8 +48,9 @@ def live_seconds() -> float:
 
 def watch(rule, problem: str) -> np.ndarray:
     """The mean loss of the watched problems at every step: [steps + 1]."""
-    curves = optimize(rule, PROBLEMS[problem](), batch=WATCHED[problem],
-                      purpose="watch")  # fmt: skip
+    curves = optimize(
+        rule, PROBLEMS[problem](), batch=WATCHED[problem], purpose="watch"
+    )
     means = curves.losses.mean(1).double().numpy()
     return np.nan_to_num(means, nan=1e9, posinf=1e9)
 
@@ -153,10 +154,15 @@ class LiveTraining(RunPanel):
         try:
             self.show(state | looks.look(Log(0), 0.0))  # before it learns anything
             log = meta_train(
-                optimizer, PROBLEMS[self.problem](), **self.budget,
-                **self.training(state), batch=self.batch, seed=state["seed"],
-                lr=(state["rate"], FALL * state["rate"]), on_step=on_step,
-            )  # fmt: skip
+                optimizer,
+                PROBLEMS[self.problem](),
+                **self.budget,
+                **self.training(state),
+                batch=self.batch,
+                seed=state["seed"],
+                lr=(state["rate"], FALL * state["rate"]),
+                on_step=on_step,
+            )
             ended = "Stopped" if log.interrupted else ended
         except MetaTrainingDiverged as error:
             log, ended = error.log, "Diverged"
@@ -170,21 +176,37 @@ class LiveTraining(RunPanel):
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
         left.axhline(1, color=BLACK, linewidth=1.4, linestyle="--")
         edge = self.low * (self.high / self.low) ** 0.013  # where no curve goes
-        left.text(100, edge, "dashed: the best of the six", ha="right", va="bottom",
-                  color=GREY)  # fmt: skip
-        (self.ratio,) = left.plot([0], [1], color=VERMILION, linewidth=2.6, marker="o",
-                                  markersize=4)  # fmt: skip
-        left.set(xlim=(-2, 102), ylim=(self.low, self.high), yscale="log",
-                 xlabel="training time, % of the budget",
-                 ylabel="mean loss, learned / best rival")  # fmt: skip
+        left.text(
+            100,
+            edge,
+            "dashed: the best of the six",
+            ha="right",
+            va="bottom",
+            color=GREY,
+        )
+        (self.ratio,) = left.plot(
+            [0], [1], color=VERMILION, linewidth=2.6, marker="o", markersize=4
+        )
+        left.set(
+            xlim=(-2, 102),
+            ylim=(self.low, self.high),
+            yscale="log",
+            xlabel="training time, % of the budget",
+            ylabel="mean loss, learned / best rival",
+        )
         inside = [tick for tick in self.ticks if self.low <= tick <= self.high]
         plain_ticks(left.yaxis, inside)
         for phase, (name, losses) in enumerate(self.rivals().items()):
             right.plot(losses, **style(name, STEPS, 2 * phase))
         look = style("learned", STEPS)
         (self.curve,) = right.plot(np.ones(STEPS + 1), **look)
-        right.set(yscale="log", ylim=(self.bottom, self.top), xlim=(0, STEPS),
-                  xlabel="step t", ylabel="loss f(theta_t)")  # fmt: skip
+        right.set(
+            yscale="log",
+            ylim=(self.bottom, self.top),
+            xlim=(0, STEPS),
+            xlabel="step t",
+            ylabel="loss f(theta_t)",
+        )
         inside = [tick for tick in self.losses if self.bottom < tick < self.top]
         plain_ticks(right.yaxis, inside)
         right.legend(loc=self.legend, frameon=False, ncols=2)
@@ -201,17 +223,19 @@ class LiveTraining(RunPanel):
         name, best = self.best()
         return (
             f"{result.get('ended', 'Training')}: {result['seconds']:.0f} s, "
-            f"{result['meta_steps']:,} meta-steps ({self.setting(result)}, "
-            f"rate of phi {result['rate']:.2g}, seed {result['seed']}). On "
-            f"{WATCHED[self.problem]} watched problems the learned optimizer's mean "
-            f"loss is {size(result['mean'])}, the best rival's ({name}) {best:.3g}."
+            f"{result['meta_steps']:,} meta-steps ({self.setting(result)}, rate of phi "
+            f"{result['rate']:.2g}, seed {result['seed']}). On {WATCHED[self.problem]} "
+            "watched problems the learned optimizer's mean loss is "
+            f"{size(result['mean'])}, the best rival's ({name}) {best:.3g}."
         )
 
     def numbers(self, result):
         """The mean and the last loss of the learned and of each rival."""
         curves = {"learned": result["curve"], **self.rivals()}
-        rows = [[name, size(float(c[1:].mean())), size(float(c[-1]))]
-                for name, c in curves.items()]  # fmt: skip
+        rows = [
+            [name, size(float(c[1:].mean())), size(float(c[-1]))]
+            for name, c in curves.items()
+        ]
         return ["rule", "mean loss, 1 to 100", "loss at step 100"], rows
 
 
@@ -219,11 +243,16 @@ def rate_and_seed(rate: float) -> dict:
     """The two controls that both panels share."""
     return {
         "rate": widgets.FloatLogSlider(
-            rate, base=10, min=-5, max=0, step=0.1, readout_format=".2g",
+            rate,
+            base=10,
+            min=-5,
+            max=0,
+            step=0.1,
+            readout_format=".2g",
             description="rate of phi",
         ),
         "seed": widgets.IntSlider(0, 0, 9, description="seed"),
-    }  # fmt: skip
+    }
 
 
 def answer_in_subshell(widget):
@@ -241,8 +270,10 @@ class Looks:
 
     def __init__(self, optimizer: Learned, panel: LiveTraining):
         self.optimizer, self.budget, self.problem = (
-            optimizer, panel.budget, panel.problem
-        )  # fmt: skip
+            optimizer,
+            panel.budget,
+            panel.problem,
+        )
         self.times, self.ratios, self.last, self.best = [], [], {}, panel.best()[1]
         seconds = panel.budget.get("seconds")
         self.gap = max(1 / LOOKS, panel.gap / seconds if seconds else 0)
@@ -266,8 +297,11 @@ class Looks:
         self.times.append(done)
         self.ratios.append(mean / self.best)
         self.last = {
-            "times": list(self.times), "ratios": list(self.ratios), "curve": curve,
-            "mean": mean, "meta_steps": len(log.meta_losses),
+            "times": list(self.times),
+            "ratios": list(self.ratios),
+            "curve": curve,
+            "mean": mean,
+            "meta_steps": len(log.meta_losses),
             "seconds": log.seconds[-1] if log.seconds else 0.0,
-        }  # fmt: skip
+        }
         return self.last

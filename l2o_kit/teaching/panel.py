@@ -169,10 +169,11 @@ class Panel:
         self._table, self._status = widgets.HTML(), widgets.HTML()
         self._answer = widgets.HTML()
         self.projector = widgets.ToggleButton(
-            value=projector, description="Projector",
+            value=projector,
+            description="Projector",
             tooltip="Larger letters and lines",
             layout=widgets.Layout(width="auto", flex="0 0 auto"),
-        )  # fmt: skip
+        )
         self.box = widgets.VBox()
         self.box.add_class("l2o-panel")
 
@@ -183,9 +184,14 @@ class Panel:
             self.box.children = [heading, self.question]
         else:
             self.box.children = [
-                heading, self._answer, *self._control_rows(), self._picture,
-                self._sentence, self._table, self._status,
-            ]  # fmt: skip
+                heading,
+                self._answer,
+                *self._control_rows(),
+                self._picture,
+                self._sentence,
+                self._table,
+                self._status,
+            ]
 
     def _control_rows(self):
         for control in self.controls.values():

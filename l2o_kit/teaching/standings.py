@@ -53,54 +53,78 @@ class Standings(Panel):
     def make_controls(self):
         """What is measured, a rival for the left, the place."""
         return {
-            "measure": widgets.ToggleButtons(options=list(self.measures),
-                                             description="right"),
-            "rival": widgets.ToggleButtons(options=list(RULES),
-                                           description="rival, left"),
+            "measure": widgets.ToggleButtons(
+                options=list(self.measures), description="right"
+            ),
+            "rival": widgets.ToggleButtons(
+                options=list(RULES), description="rival, left"
+            ),
             "place": widgets.SelectionSlider(
                 options=[(words, place) for place, words in self.places.items()],
-                description=self.slider, continuous_update=False,
+                description=self.slider,
+                continuous_update=False,
             ),
-        }  # fmt: skip
+        }
 
     def compute(self, state):
         """Curves, what each rule has, and the ratios to the best of six rivals."""
         rows = self.rows(state["place"])
         each = dict(zip(self.names, rows[self.measures[state["measure"]]], strict=True))
         best = min(SIX, key=lambda name: each[name].mean())
-        ratios = {name: paired_ratio(tensor(each[name]), tensor(each[best]))
-                  for name in self.learned}  # fmt: skip
-        bands = {name: np.array(mean_band(values[None])).ravel()
-                 for name, values in each.items()}  # fmt: skip
-        losses = dict(zip(self.names, rows["losses"] / rows["losses"][0, 0],
-                          strict=True))  # fmt: skip
-        return {**state, "losses": losses, "bands": bands, "best": best,
-                "ratios": ratios, "more": rows.get("accuracy")}  # fmt: skip
+        ratios = {
+            name: paired_ratio(tensor(each[name]), tensor(each[best]))
+            for name in self.learned
+        }
+        bands = {
+            name: np.array(mean_band(values[None])).ravel()
+            for name, values in each.items()
+        }
+        losses = dict(
+            zip(self.names, rows["losses"] / rows["losses"][0, 0], strict=True)
+        )
+        return {
+            **state,
+            "losses": losses,
+            "bands": bands,
+            "best": best,
+            "ratios": ratios,
+            "more": rows.get("accuracy"),
+        }
 
     def make_figure(self):
         """Left curves, right a row for each rule."""
         figure, (left, right) = new_figure(10.0, 4.2, columns=2)
         steps = np.arange(self.steps + 1)
         self.lines = {
-            name: left.plot(steps, steps, color=VERMILION, linestyle=line,
-                            linewidth=2.4, label=name)[0]
+            name: left.plot(
+                steps, steps, color=VERMILION, linestyle=line, linewidth=2.4, label=name
+            )[0]
             for name, line in zip(self.learned, LINES, strict=False)
-        }  # fmt: skip
+        }
         (self.rival,) = left.plot(steps, steps, **style("Adam", self.steps))
-        left.set(xlim=(0, self.steps), xlabel="step t",
-                 ylabel="training loss / that of step 0", **self.vertical)  # fmt: skip
+        left.set(
+            xlim=(0, self.steps),
+            xlabel="step t",
+            ylabel="training loss / that of step 0",
+            **self.vertical,
+        )
         plain_ticks(left.yaxis, self.ticks)
-        self.legend = left.legend(loc="upper right", frameon=False, fontsize=9,
-                                  labelspacing=0.2, borderpad=0)  # fmt: skip
+        self.legend = left.legend(
+            loc="upper right", frameon=False, fontsize=9, labelspacing=0.2, borderpad=0
+        )
         self.dots = {}
         for k, name in enumerate(self.names):
             colour = VERMILION if name in self.learned else GREY
-            (self.dots[name],) = right.plot([0, 1], [-k, -k], color=colour, linewidth=3,
-                                            marker="o", markevery=[1])  # fmt: skip
+            (self.dots[name],) = right.plot(
+                [0, 1], [-k, -k], color=colour, linewidth=3, marker="o", markevery=[1]
+            )
         right.axvline(1, color=BLACK, linewidth=1, linestyle="--")
         right.set_yticks([-k for k in range(len(self.names))], self.names)
-        right.set(ylim=(-len(self.names) + 0.4, 0.6), xlim=(LOW, HIGH),
-                  xlabel="loss / that of the best of six")  # fmt: skip
+        right.set(
+            ylim=(-len(self.names) + 0.4, 0.6),
+            xlim=(LOW, HIGH),
+            xlabel="loss / that of the best of six",
+        )
         moving = [*self.lines.values(), self.rival, self.legend]
         return figure, [*moving, *self.dots.values()]
 
@@ -119,8 +143,9 @@ class Standings(Panel):
         """The rival's own look and name, in the picture and in the legend."""
         look = style(name, self.steps)
         for line in (self.rival, self.legend.legend_handles[-1]):
-            line.set(color=look["color"], linestyle=look["linestyle"],
-                     marker=look["marker"])  # fmt: skip
+            line.set(
+                color=look["color"], linestyle=look["linestyle"], marker=look["marker"]
+            )
         self.legend.get_texts()[-1].set_text(name)
 
     def describe(self, result):
@@ -140,8 +165,10 @@ class Standings(Panel):
     def numbers(self, result):
         """Every rule: loss, interval, and held-out accuracy where there is one."""
         header = ["rule", result["measure"], "from", "to"]
-        rows = [[name, *(f"{value:.3f}" for value in band)]
-                for name, band in result["bands"].items()]  # fmt: skip
+        rows = [
+            [name, *(f"{value:.3f}" for value in band)]
+            for name, band in result["bands"].items()
+        ]
         if result["more"] is not None:
             header.append("held-out")
             for row, share in zip(rows, result["more"], strict=True):

@@ -39,8 +39,10 @@ def ends(control) -> tuple:
 
 def _choices(control) -> list[tuple]:
     """(label, value) of every option that a control has."""
-    return [option if isinstance(option, tuple) else (str(option), option)
-            for option in getattr(control, "options", ())]  # fmt: skip
+    return [
+        option if isinstance(option, tuple) else (str(option), option)
+        for option in getattr(control, "options", ())
+    ]
 
 
 def settle(panel):

@@ -75,11 +75,15 @@ def _buffers(lstm, width: int):
     """(W, z, gates, c, h) of each layer."""
     generator = stream(0, "bench floor")
     return [
-        (W, torch.randn(W.shape[1], width, generator=generator),
-         torch.zeros(80, width), torch.randn(20, width, generator=generator),
-         torch.zeros(20, width))
+        (
+            W,
+            torch.randn(W.shape[1], width, generator=generator),
+            torch.zeros(80, width),
+            torch.randn(20, width, generator=generator),
+            torch.zeros(20, width),
+        )
         for W in lstm.W
-    ]  # fmt: skip
+    ]
 
 
 def seconds(name: str) -> dict[str, list[float]]:
@@ -114,8 +118,11 @@ def memory(which: str) -> dict[str, float]:
     borrowed = resident("VmHWM") - rest
     parts = [part for state in optimizer.state.values() for part in state.values()]
     kept = sum(part.numel() * part.element_size() for part in parts)
-    return {"state": kept / count, "grown": (rest - before) / count,
-            "borrowed": borrowed / 1e6}  # fmt: skip
+    return {
+        "state": kept / count,
+        "grown": (rest - before) / count,
+        "borrowed": borrowed / 1e6,
+    }
 
 
 def resident(field: str) -> int:
@@ -154,10 +161,13 @@ def lines() -> list[str]:
     kept = []
     for which in MADE:
         seen = run("memory", which)
-        kept.append(f"| {which} | {seen['state']:.1f} | {seen['grown']:.1f} "
-                    f"| {seen['borrowed']:.1f} |")  # fmt: skip
+        kept.append(
+            f"| {which} | {seen['state']:.1f} | {seen['grown']:.1f} | "
+            f"{seen['borrowed']:.1f} |"
+        )
     return [
-        "## Take it home: a step of LearnedOptimizer", "",
+        "## Take it home: a step of LearnedOptimizer",
+        "",
         f"Milliseconds of `step()`, one thread, blocks of {BLOCK_SIZE:,}; medians, the "
         "contestants in turn; ratios are medians of pairs. Floor: the matrix products "
         "and activation functions of a step alone, in blocks of the same width, on "
@@ -166,15 +176,19 @@ def lines() -> list[str]:
         "",
         "| model | parameters | digits | digits_robust | floor | Adam | digits / floor "
         "| digits_robust / floor | digits / Adam |",
-        "|---|---|---|---|---|---|---|---|---|", *map(row, MODELS), "",
+        "|---|---|---|---|---|---|---|---|---|",
+        *map(row, MODELS),
+        "",
         "Memory at a million parameters. Kept: bytes a parameter in the optimizer's "
         "state, by its tensors, and by how much the resident memory of the process "
         "grew. Borrowed: the peak of the resident memory during a step, above what it "
         "was before; all buffers of the step are counted, also those that are kept for "
-        "the next.", "",
+        "the next.",
+        "",
         "| state | kept, tensors | kept, resident | borrowed, MB |",
-        "|---|---|---|---|", *kept,
-    ]  # fmt: skip
+        "|---|---|---|---|",
+        *kept,
+    ]
 
 
 if __name__ == "__main__":

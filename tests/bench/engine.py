@@ -20,8 +20,11 @@ ROOT = Path(__file__).parents[2]
 ROUNDS = {"784-256-10": 2, "784-1258-10": 1}  # elsewhere 3
 WINDOWS = {"784-256-10": 1, "784-1258-10": 1}  # in each process; elsewhere 8
 CONTESTANTS = ("kit", "autograd", "jax", "floor")
-TOO_LARGE = {("autograd", "784-1258-10"), ("jax", "784-1258-10"),  # about 50 GB each
-             ("jax", sizes.ALONE)}  # fmt: skip
+TOO_LARGE = {
+    ("autograd", "784-1258-10"),
+    ("jax", "784-1258-10"),  # about 50 GB each
+    ("jax", sizes.ALONE),
+}
 
 
 def ours(contestant: str, name: str) -> dict:
@@ -62,15 +65,27 @@ def _for_jax(name) -> dict:
     trainer.meta_gradient()
     lstm, problem = trainer.optimizer.lstm, trainer.problem
     weights = [*lstm.W, lstm.w_out]
-    given = {"W0": lstm.W[0], "W1": lstm.W[1], "w_out": lstm.w_out,
-             "b_out": lstm.b_out, "theta0": problem.theta0,
-             "expected": torch.cat([w.grad.flatten() for w in weights])}  # fmt: skip
+    given = {
+        "W0": lstm.W[0],
+        "W1": lstm.W[1],
+        "w_out": lstm.w_out,
+        "b_out": lstm.b_out,
+        "theta0": problem.theta0,
+        "expected": torch.cat([w.grad.flatten() for w in weights]),
+    }
     if name in sizes.NETWORKS:
-        given |= {"X": problem.X, "y": problem.y, "minibatches": torch.stack(rows),
-                  "sizes": torch.tensor(sizes.NETWORKS[name][0])}  # fmt: skip
+        given |= {
+            "X": problem.X,
+            "y": problem.y,
+            "minibatches": torch.stack(rows),
+            "sizes": torch.tensor(sizes.NETWORKS[name][0]),
+        }
     else:
-        given |= {"W": problem.W, "y": problem.y,
-                  "minibatches": torch.zeros(sizes.UNROLL + 1, 1)}  # fmt: skip
+        given |= {
+            "W": problem.W,
+            "y": problem.y,
+            "minibatches": torch.zeros(sizes.UNROLL + 1, 1),
+        }
     return {key: value.detach().numpy() for key, value in given.items()}
 
 
@@ -83,8 +98,11 @@ def measure(names=sizes.SIZES) -> dict:
                 for contestant in CONTESTANTS:
                     if (contestant, name) in TOO_LARGE:
                         continue
-                    run = (jax(name, Path(folder)) if contestant == "jax"
-                           else ours(contestant, name))  # fmt: skip
+                    run = (
+                        jax(name, Path(folder))
+                        if contestant == "jax"
+                        else ours(contestant, name)
+                    )
                     if run:
                         seen[name][contestant].append(run)
     return {
@@ -97,21 +115,26 @@ def _summary(runs):
     if not runs:
         return None
     seconds = statistics.median([s for run in runs for s in run["seconds"]])
-    return {"rate": runs[0]["coords"] * sizes.UNROLL / seconds,
-            "peak": statistics.median(run["peak"] for run in runs),
-            "coords": runs[0]["coords"], "seconds": seconds}  # fmt: skip
+    return {
+        "rate": runs[0]["coords"] * sizes.UNROLL / seconds,
+        "peak": statistics.median(run["peak"] for run in runs),
+        "coords": runs[0]["coords"],
+        "seconds": seconds,
+    }
 
 
 def tables() -> list[str]:
     """The two tables of BENCHMARKS.md, as lines."""
     results = measure()
     speed = [
-        "| problem | coordinates | kit | autograd | JAX | floor | kit / autograd "
-        "| kit / JAX | kit / floor |",
+        "| problem | coordinates | kit | autograd | JAX | floor | kit / autograd | kit "
+        "/ JAX | kit / floor |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    memory = ["| problem | kit | autograd | JAX | autograd / kit | JAX / kit |",
-              "|---|---|---|---|---|---|"]  # fmt: skip
+    memory = [
+        "| problem | kit | autograd | JAX | autograd / kit | JAX / kit |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, by in results.items():
         rates = [f"{_of(by[c], 'rate', 1e6):.2f}" for c in CONTESTANTS]
         ratios = [_ratio(by["kit"], by[c], "rate") for c in CONTESTANTS[1:]]
@@ -123,16 +146,22 @@ def tables() -> list[str]:
             f"| {' | '.join([name, *peaks, *ratios])} |".replace("nan", "not run")
         )
     return [
-        "## The meta-gradient of a window", "",
+        "## The meta-gradient of a window",
+        "",
         "Two layers of 20, unroll 20, float32. Million coordinate-steps a second: "
         "coordinates times unroll, by the time of a window, forward and back. "
         "autograd: nn.LSTMCell, differentiated through the window. JAX: jit and scan, "
         "its meta-gradient equal to the kit's, compilation not counted. Floor: the "
         "matrix products and activation functions alone, in cache. Not run: needs "
         "about 50 GB (1,000,120 coordinates), or asked of nobody (the last row, which "
-        "is the engine alone).", "", *speed, "",
-        "Peak memory of the whole process, GB, libraries included:", "", *memory,
-    ]  # fmt: skip
+        "is the engine alone).",
+        "",
+        *speed,
+        "",
+        "Peak memory of the whole process, GB, libraries included:",
+        "",
+        *memory,
+    ]
 
 
 def _of(result, key, unit):

@@ -55,8 +55,13 @@ def measure() -> dict:
         seen[name] = {"kit": [], "autograd": []}
         for value in values:
             for contestant, points in seen[name].items():
-                run = engine.process(sys.executable, "-m", "tests.bench.growth",
-                                     contestant, json.dumps({name: value}))  # fmt: skip
+                run = engine.process(
+                    sys.executable,
+                    "-m",
+                    "tests.bench.growth",
+                    contestant,
+                    json.dumps({name: value}),
+                )
                 seconds = statistics.median(run["seconds"])
                 points.append((value, seconds, run["peak"]))
     return seen
@@ -100,17 +105,21 @@ def lines() -> list[str]:
         for (value, k_s, k_m), (_, a_s, a_m) in zip(*by.values(), strict=True)
     ]
     return [
-        "## How it grows", "",
+        "## How it grows",
+        "",
         "![Seconds and peak memory of a window against coordinates, unroll, sources "
-        "and batch, for the kit and for autograd; the table below has the numbers]"
-        "(tests/bench/growth.png)", "",
+        "and batch, for the kit and for autograd; the table below has the "
+        "numbers](tests/bench/growth.png)",
+        "",
         "10,000 coordinates, unroll 20, one source, but for what is varied; batch is "
         "of digits networks. autograd is the kit's own LSTM, differentiated by "
         "autograd. The kit keeps what the LSTM computed up to 0.5 GB, and beyond that "
-        "computes it twice.", "",
+        "computes it twice.",
+        "",
         "| varied | to | kit, s | autograd, s | kit, GB | autograd, GB |",
-        "|---|---|---|---|---|---|", *rows,
-    ]  # fmt: skip
+        "|---|---|---|---|---|---|",
+        *rows,
+    ]
 
 
 if __name__ == "__main__":

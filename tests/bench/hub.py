@@ -83,19 +83,29 @@ def hub(students: list[str]):
         folder = Path(name)
         shutil.copytree(NOTEBOOKS, folder / "lessons")
         config = folder / "config.py"
-        config.write_text(CONFIG.format(
-            port=port, hub_port=hub_port, api_port=api_port, proxy=proxy,
-            password=password, students=set(students), folder=folder,
-            python=sys.executable, kit=NOTEBOOKS.parent,
-            seconds=os.environ.get("L2O_LIVE_SECONDS", "60"),
-        ))  # fmt: skip
+        config.write_text(
+            CONFIG.format(
+                port=port,
+                hub_port=hub_port,
+                api_port=api_port,
+                proxy=proxy,
+                password=password,
+                students=set(students),
+                folder=folder,
+                python=sys.executable,
+                kit=NOTEBOOKS.parent,
+                seconds=os.environ.get("L2O_LIVE_SECONDS", "60"),
+            )
+        )
         config.chmod(0o600)
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "jupyterhub", "-f", str(config)],
-                cwd=folder, stdout=log, stderr=subprocess.STDOUT,
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
                 preexec_fn=lambda: os.setpriority(os.PRIO_PROCESS, 0, 0),
-            )  # fmt: skip
+            )
         try:
             address = f"http://127.0.0.1:{port}"
             wait_for(f"{address}/hub/login", folder / "log")
@@ -170,13 +180,17 @@ def watched(process: psutil.Process):
 def a_class(count: int) -> dict:
     """One class: seconds to start and to run all, slider answers (s), memory (GB)."""
     names = [f"s{k:02}" for k in range(count)]
-    with (hub(names) as (address, password, process),
-          ThreadPoolExecutor(count) as pool,
-          watched(process) as (seen, late)):  # fmt: skip
+    with (
+        hub(names) as (address, password, process),
+        ThreadPoolExecutor(count) as pool,
+        watched(process) as (seen, late),
+    ):
         begin = time.time()
-        students = list(pool.map(
-            lambda name: Student(address, name, password, NOTEBOOKS, LESSONS), names
-        ))  # fmt: skip
+        students = list(
+            pool.map(
+                lambda name: Student(address, name, password, NOTEBOOKS, LESSONS), names
+            )
+        )
         ready = time.time()
         while_running = list(pool.map(Student.run_all, students))
         done = time.time()
@@ -184,10 +198,14 @@ def a_class(count: int) -> dict:
         for student in students:
             student.close()
         return {
-            "students": count, "start": ready - begin, "run": done - ready,
-            "running": [*chain(*while_running)], "exploring": [*chain(*after)],
-            "memory": max(seen), "late": max(late),
-        }  # fmt: skip
+            "students": count,
+            "start": ready - begin,
+            "run": done - ready,
+            "running": [*chain(*while_running)],
+            "exploring": [*chain(*after)],
+            "memory": max(seen),
+            "late": max(late),
+        }
 
 
 def answers(seconds: list[float]) -> str:
@@ -218,9 +236,9 @@ def main(counts: list[int]):
             print(f"{count} students did not get through: {error!r}")
             return
         print(
-            f"| {count} | {row['start']:.0f} | {row['run']:.0f} "
-            f"| {answers(row['running'])} | {answers(row['exploring'])} "
-            f"| {row['memory']:.1f} | {1000 * row['late']:.0f} |",
+            f"| {count} | {row['start']:.0f} | {row['run']:.0f} | "
+            f"{answers(row['running'])} | {answers(row['exploring'])} | "
+            f"{row['memory']:.1f} | {1000 * row['late']:.0f} |",
             flush=True,
         )
         if statistics.median(row["exploring"]) > PATIENCE:

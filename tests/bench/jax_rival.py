@@ -87,8 +87,11 @@ def meta_gradient(loss, read):
 def main(path, windows):
     """Check against the kit, then time."""
     given = dict(np.load(path))
-    phi = {"W": [given["W0"], given["W1"]], "w_out": given["w_out"],
-           "b_out": given["b_out"]}  # fmt: skip
+    phi = {
+        "W": [given["W0"], given["W1"]],
+        "w_out": given["w_out"],
+        "b_out": given["b_out"],
+    }
     if "sizes" in given:
         loss, read = network(given["sizes"].tolist()), log_sign
         problem = {"X": given["X"], "y": given["y"]}
@@ -96,8 +99,9 @@ def main(path, windows):
         loss, read = quadratic, lambda grad: grad[None]
         problem = {"W": given["W"], "y": given["y"]}
     run = meta_gradient(loss, read)
-    arguments = jax.tree.map(jnp.asarray, (phi, given["theta0"], problem,
-                                           given["minibatches"]))  # fmt: skip
+    arguments = jax.tree.map(
+        jnp.asarray, (phi, given["theta0"], problem, given["minibatches"])
+    )
     times = []
     for _ in range(windows + 1):
         began = time.perf_counter()
@@ -108,8 +112,16 @@ def main(path, windows):
     assert error < 1e-2, f"JAX's meta-gradient differs by {error:.2g}"
     status = Path("/proc/self/status").read_text().splitlines()
     peak = int(next(x for x in status if x.startswith("VmHWM")).split()[1]) / 1e6  # GB
-    print(json.dumps({"coords": given["theta0"].size, "seconds": times[1:],
-                      "peak": peak, "error": float(error)}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "coords": given["theta0"].size,
+                "seconds": times[1:],
+                "peak": peak,
+                "error": float(error),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -58,10 +58,15 @@ def hands(objective: str, of) -> dict:
 
 def lines(seeds=range(5)) -> list[str]:
     """The section of BENCHMARKS.md: every seed that was run is in it."""
-    rows = [row for make in (LSTMOptimizer, Own) for seed in seeds
-            for row in judge(make, seed)]  # fmt: skip
+    rows = [
+        row
+        for make in (LSTMOptimizer, Own)
+        for seed in seeds
+        for row in judge(make, seed)
+    ]
     return [
-        f"## {SECONDS} seconds of meta-training, from random phi", "",
+        f"## {SECONDS} seconds of meta-training, from random phi",
+        "",
         "The live cell of lesson 03, as it stands: quadratics of ten dimensions; "
         f"judged on {PROBLEMS:,} fresh ones beside the six rivals (and Adam with "
         "cosine decay), their rates tuned on others, for the mean loss if not said "
@@ -69,8 +74,9 @@ def lines(seeds=range(5)) -> list[str]:
         "differentiated by hand, Own (a student's own forward) by autograd.",
         "",
         "| optimizer | seed | meta-steps | judged by | learned | best rival | ratio |",
-        "|---|---|---|---|---|---|---|", *rows,
-    ]  # fmt: skip
+        "|---|---|---|---|---|---|---|",
+        *rows,
+    ]
 
 
 def judge(make, seed: int) -> list[str]:
@@ -82,8 +88,8 @@ def judge(make, seed: int) -> list[str]:
         ratio, low, high = paired_ratio(of(ours), best)
         rows.append(
             f"| {make.__name__} | {seed} | {meta_steps:,} | {what} | "
-            f"{of(ours).mean():.3g} | {name}, {best.mean():.3g} | "
-            f"{ratio:.2f} [{low:.2f}, {high:.2f}] |"
+            f"{of(ours).mean():.3g} | {name}, {best.mean():.3g} | {ratio:.2f} "
+            f"[{low:.2f}, {high:.2f}] |"
         )
     return rows
 

@@ -78,10 +78,15 @@ def floor(name):
     engine, lstm = trainer.engine, trainer.optimizer.lstm
     width = engine.blocks[0].stop
     buffers = [
-        (W.detach(), torch.randn(W.shape[1], width), torch.randn(80, width),
-         torch.randn(20, width), torch.zeros_like(W.T))
+        (
+            W.detach(),
+            torch.randn(W.shape[1], width),
+            torch.randn(80, width),
+            torch.randn(20, width),
+            torch.zeros_like(W.T),
+        )
         for W in lstm.W
-    ]  # fmt: skip
+    ]
 
     @torch.inference_mode()
     def window():

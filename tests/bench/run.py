@@ -86,8 +86,15 @@ def meta_training() -> list[str]:
     from l2o_kit.window import Trainer
 
     plain, ours = (LSTMOptimizer(preprocess="identity") for _ in range(2))
-    trainer = Trainer(ours, Quadratic(), horizon=HORIZON, unroll=UNROLL, discount=1.0,
-                      batch=BATCH, seed=0)  # fmt: skip
+    trainer = Trainer(
+        ours,
+        Quadratic(),
+        horizon=HORIZON,
+        unroll=UNROLL,
+        discount=1.0,
+        batch=BATCH,
+        seed=0,
+    )
     pairs = []
     for k in range(PAIRS + 1):
         slow = rate(lambda k=k: straightforward(plain, Quadratic(), k))
@@ -95,13 +102,16 @@ def meta_training() -> list[str]:
     fast, slow = (statistics.median(column) for column in zip(*pairs[1:], strict=True))
     ratio = statistics.median(a / b for a, b in pairs[1:])
     return [
-        "## Meta-training on quadratics", "",
-        f"Ten dimensions, {HORIZON} steps, unroll {UNROLL}; medians of {PAIRS}.", "",
-        "| | problems a second |", "|---|---|",
+        "## Meta-training on quadratics",
+        "",
+        f"Ten dimensions, {HORIZON} steps, unroll {UNROLL}; medians of {PAIRS}.",
+        "",
+        "| | problems a second |",
+        "|---|---|",
         f"| this kit, {BATCH} side by side | {fast:,.0f} |",
         f"| one at a time, differentiated through everything | {slow:,.1f} |",
         f"| ratio | {ratio:,.0f} |",
-    ]  # fmt: skip
+    ]
 
 
 def checkpoints() -> list[str]:
@@ -145,9 +155,8 @@ def splice(text: str, new: str) -> str:
 def everything():
     """Measure all; the file grows with every section."""
     machine = (
-        f"{os.cpu_count()} cores ({platform.machine()}), {THREADS} "
-        f"threads, Python {platform.python_version()}, "
-        f"torch {metadata.version('torch').split('+')[0]}."
+        f"{os.cpu_count()} cores ({platform.machine()}), {THREADS} threads, Python "
+        f"{platform.python_version()}, torch {metadata.version('torch').split('+')[0]}."
     )
     head = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "", machine]
     students = section("students")  # before this process holds PyTorch

@@ -53,8 +53,9 @@ def trainer(name: str, unroll: int = UNROLL, **arguments) -> Trainer:
     if name == ALONE:
         return Trainer(LSTMOptimizer(), Bowl(1, 12_000), batch=1, **arguments)
     if name not in NETWORKS:
-        return Trainer(LSTMOptimizer(preprocess="identity"), Quadratic(),
-                       batch=128, **arguments)  # fmt: skip
+        return Trainer(
+            LSTMOptimizer(preprocess="identity"), Quadratic(), batch=128, **arguments
+        )
     layers, batch = NETWORKS[name]
     arguments = {"batch": batch, **arguments}
     return Trainer(LSTMOptimizer(), optimizee(layers), **arguments)

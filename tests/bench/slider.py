@@ -24,14 +24,17 @@ def lines() -> list[str]:
                 f"| {path.stem[:2]} | {title} | {len(times)} | {words(times)} |"
             )
     return [
-        "## Slider to pixels", "",
-        f"Milliseconds from a key press to new pixels in Chromium: every slider of "
+        "## Slider to pixels",
+        "",
+        "Milliseconds from a key press to new pixels in Chromium: every slider of "
         f"every panel that does not train, up to {PRESSES} presses each from its left "
         "end, nothing cached. All together: median "
         f"{statistics.median(everything):.0f}, 95th percentile {late(everything):.0f}.",
-        "", "| lesson | panel | presses | median | 95th percentile |",
-        "|---|---|---|---|---|", *rows,
-    ]  # fmt: skip
+        "",
+        "| lesson | panel | presses | median | 95th percentile |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
 
 
 def words(times) -> str:

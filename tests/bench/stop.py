@@ -26,17 +26,24 @@ print(time.perf_counter() - sent[0])
 def lines(times: int = 7) -> list[str]:
     """The section of BENCHMARKS.md."""
     seen = [
-        float(subprocess.run([sys.executable, "-c", PROGRAM], check=True, text=True,
-                             capture_output=True,
-                             cwd=Path(__file__).parents[2]).stdout)
+        float(
+            subprocess.run(
+                [sys.executable, "-c", PROGRAM],
+                check=True,
+                text=True,
+                capture_output=True,
+                cwd=Path(__file__).parents[2],
+            ).stdout
+        )
         for _ in range(times)
-    ]  # fmt: skip
+    ]
     return [
-        "## Ctrl-C", "",
+        "## Ctrl-C",
+        "",
         "Meta-training on the 784-256-10 network, stopped at random moments: returned "
         f"after {1000 * statistics.median(seen):.0f} ms (median of {times}), "
         f"{1000 * max(seen):.0f} ms at most.",
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

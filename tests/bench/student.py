@@ -21,8 +21,14 @@ DEADLINE = 60.0  # seconds that a student waits for an answer
 class Student:
     """Logs in, starts the server, and opens a kernel for each lesson."""
 
-    def __init__(self, address: str, name: str, password: str, notebooks: Path,
-                 lessons: tuple[str, ...]):  # fmt: skip
+    def __init__(
+        self,
+        address: str,
+        name: str,
+        password: str,
+        notebooks: Path,
+        lessons: tuple[str, ...],
+    ):
         self.browser = requests.Session()
         self.home = f"{address}/user/{name}"
         token = self._log_in(address, name, password)
@@ -64,10 +70,15 @@ class Student:
     def _log_in(self, address, name, password) -> str:
         form = f"{address}/hub/login"
         self.browser.get(form).raise_for_status()
-        answer = self.browser.post(form, data={
-            "username": name, "password": password,
-            "_xsrf": self._xsrf(),
-        }, allow_redirects=False)  # fmt: skip
+        answer = self.browser.post(
+            form,
+            data={
+                "username": name,
+                "password": password,
+                "_xsrf": self._xsrf(),
+            },
+            allow_redirects=False,
+        )
         if answer.status_code != 302:
             raise RuntimeError(f"{name} could not log in: {answer.status_code}")
         self.browser.get(f"{address}/hub/home").raise_for_status()
@@ -80,8 +91,11 @@ class Student:
         return answer.json()["token"]
 
     def _xsrf(self) -> str:
-        return next(c.value for c in self.browser.cookies
-                    if c.name == "_xsrf" and c.path.startswith("/hub"))  # fmt: skip
+        return next(
+            c.value
+            for c in self.browser.cookies
+            if c.name == "_xsrf" and c.path.startswith("/hub")
+        )
 
     def _start(self, address, name):
         own = f"{address}/hub/api/users/{name}"
@@ -100,10 +114,15 @@ class Desk:
     def __init__(self, student: Student, notebook: Path):
         cells = json.loads(notebook.read_text())["cells"]
         self.cells = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
-        answer = student.browser.post(f"{student.home}/api/sessions", json={
-            "path": notebook.name, "name": notebook.name, "type": "notebook",
-            "kernel": {"name": "python3"},
-        })  # fmt: skip
+        answer = student.browser.post(
+            f"{student.home}/api/sessions",
+            json={
+                "path": notebook.name,
+                "name": notebook.name,
+                "type": "notebook",
+                "kernel": {"name": "python3"},
+            },
+        )
         answer.raise_for_status()
         kernel = answer.json()["kernel"]["id"]
         self.session, self.models, self.trouble = uuid.uuid4().hex, {}, ""
@@ -123,9 +142,14 @@ class Desk:
     def run_cells(self):
         """All cells, one after another; what goes wrong is kept in ``trouble``."""
         for cell in self.cells:
-            content = {"code": cell, "silent": False, "store_history": True,
-                       "allow_stdin": False, "stop_on_error": True,
-                       "user_expressions": {}}  # fmt: skip
+            content = {
+                "code": cell,
+                "silent": False,
+                "store_history": True,
+                "allow_stdin": False,
+                "stop_on_error": True,
+                "user_expressions": {},
+            }
             reply = self._request("execute_request", content)
             if reply["status"] != "ok":
                 self.trouble = f"{cell}\n{reply.get('evalue')}"
@@ -133,17 +157,29 @@ class Desk:
 
     def sliders(self) -> list[tuple[str, dict]]:
         """(comm, state) of each slider that the kernel has made."""
-        return [(comm, state) for comm, state in list(self.models.items())
-                if state.get("_model_name", "").endswith("SliderModel")]  # fmt: skip
+        return [
+            (comm, state)
+            for comm, state in list(self.models.items())
+            if state.get("_model_name", "").endswith("SliderModel")
+        ]
 
     def move(self) -> float:
         """Move the first slider somewhere else; seconds until the new picture."""
         comm, state = self.sliders()[0]
         self.answered.clear()
         begin = time.time()
-        self._send("comm_msg", {"comm_id": comm, "data": {
-            "method": "update", "state": elsewhere(state), "buffer_paths": [],
-        }}, subshell=self.subshell)  # fmt: skip
+        self._send(
+            "comm_msg",
+            {
+                "comm_id": comm,
+                "data": {
+                    "method": "update",
+                    "state": elsewhere(state),
+                    "buffer_paths": [],
+                },
+            },
+            subshell=self.subshell,
+        )
         self.answered.wait(DEADLINE)
         return time.time() - begin
 
@@ -155,11 +191,23 @@ class Desk:
         return self.replies.pop(sent).content
 
     def _send(self, kind, content, channel="shell", subshell=None, sent=""):
-        header = {"msg_id": sent or uuid.uuid4().hex, "msg_type": kind, "date": "",
-                  "username": "", "version": "5.4", "session": self.session,
-                  "subshell_id": subshell}  # fmt: skip
-        message = {"header": header, "parent_header": {}, "metadata": {},
-                   "content": content, "channel": channel, "buffers": []}  # fmt: skip
+        header = {
+            "msg_id": sent or uuid.uuid4().hex,
+            "msg_type": kind,
+            "date": "",
+            "username": "",
+            "version": "5.4",
+            "session": self.session,
+            "subshell_id": subshell,
+        }
+        message = {
+            "header": header,
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+            "channel": channel,
+            "buffers": [],
+        }
         with self.writing:
             self.socket.send(json.dumps(message))
 

@@ -26,8 +26,11 @@ from tests.browser.lab import lab
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LESSONS = {  # number: kernels at once; 08 and 09 need the most
-    "00": (1, 3), "03": (1, 3), "08": (1,), "09": (1,)
-}  # fmt: skip
+    "00": (1, 3),
+    "03": (1, 3),
+    "08": (1,),
+    "09": (1,),
+}
 CLASSES = (1, 3)
 SETTLE = 3  # seconds, until a kernel rests
 LIVE = {"L2O_LIVE_SECONDS": "5", "OMP_NUM_THREADS": "1"}
@@ -155,19 +158,22 @@ def lines() -> list[str]:
                 rows.setdefault(moment, {})[count] = kernels
     foreign = max(foreign, others())
     return [
-        "## A class at once: memory per student", "",
+        "## A class at once: memory per student",
+        "",
         "MB of a real kernel that runs the cells of a lesson (one thread, "
         f"{LIVE['L2O_LIVE_SECONDS']} seconds where a cell trains), with one kernel and "
         f"with {CLASSES[-1]} at once (means). RSS: all that a process sees. PSS: what "
         "n processes share counts as 1/n to each. USS: what it has for itself alone. "
         "Peak: the sample, of five a second, with the largest RSS. Other processes "
-        f"that held PyTorch meanwhile, and so made PSS smaller: {foreign}.", "",
+        f"that held PyTorch meanwhile, and so made PSS smaller: {foreign}.",
+        "",
         "| after | RSS, 1 | PSS, 1 | USS, 1 | RSS, 3 | PSS, 3 | USS, 3 |",
         "|---|---|---|---|---|---|---|",
         *(_row(moment, by) for moment, by in rows.items()),
-        *(_row(moment, {1: [seen]}) for moment, seen in server()), "",
+        *(_row(moment, {1: [seen]}) for moment, seen in server()),
+        "",
         f"n students, each with one kernel at the peak of lesson 03: {_sum(rows)}.",
-    ]  # fmt: skip
+    ]
 
 
 def _sum(rows) -> str:
@@ -178,8 +184,11 @@ def _sum(rows) -> str:
 
 
 def _row(moment: str, by: dict[int, list[dict]]) -> str:
-    values = [f"{mean(by[count], what):.0f}" if count in by else ""
-              for count in CLASSES for what in ("RSS", "PSS", "USS")]  # fmt: skip
+    values = [
+        f"{mean(by[count], what):.0f}" if count in by else ""
+        for count in CLASSES
+        for what in ("RSS", "PSS", "USS")
+    ]
     return f"| {moment} | {' | '.join(values)} |"
 
 

@@ -16,17 +16,22 @@ def lines(times: int = 3) -> list[str]:
     kind = KINDS["noise"]
     theory, off = inverse_variance(kind.home), []
     for seed in range(times):
-        optimizer, log = learned(kind, kind.home, seed=seed, seconds=LIVE,
-                                 meta_steps=None)  # fmt: skip
+        optimizer, log = learned(
+            kind, kind.home, seed=seed, seconds=LIVE, meta_steps=None
+        )
         off.append(np.abs(optimizer.lambdas.numpy() - theory).sum())
     rows = [f"| {name} | {seconds(name, times):.0f} |" for name in KINDS]
     return [
-        "## Lambda on a frozen LSTM", "",
+        "## Lambda on a frozen LSTM",
+        "",
         f"Noise 0.5, 1, 2, 3 for {LIVE:.0f} seconds ({len(log.meta_losses)} meta-steps "
         "the last time): the distance of lambda to theory, in all, is "
         f"{statistics.median(off):.3f} (median of {times}), {max(off):.3f} at most.",
-        "", "| whole training on | seconds, median |", "|---|---|", *rows,
-    ]  # fmt: skip
+        "",
+        "| whole training on | seconds, median |",
+        "|---|---|",
+        *rows,
+    ]
 
 
 def seconds(name: str, times: int) -> float:

@@ -23,16 +23,22 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update",
-         "--disable-sync"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 MISSING = (
     "There is no Chromium here. Install it (Debian, Ubuntu: apt install chromium; "
     "macOS: brew install --cask chromium), or set CHROMIUM=/path/to/chrome."
 )
 ERRORS = (
-    '.jp-OutputArea [data-mime-type="application/vnd.jupyter.error"], '
-    '.jp-OutputArea [data-mime-type="application/vnd.jupyter.stderr"]'
+    '.jp-OutputArea [data-mime-type="application/vnd.jupyter.error"], .jp-OutputArea '
+    '[data-mime-type="application/vnd.jupyter.stderr"]'
 )
 LOGGED = ".jp-LogConsoleStatusItem:not(.lm-mod-hidden)"
 
@@ -73,12 +79,22 @@ def lab(notebooks: Path):
         log = home / "lab.log"
         with log.open("w") as out:
             server = subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-                 "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
-                 "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
-                 f"--ServerApp.root_dir={home / 'work'}"],
-                stdout=out, stderr=subprocess.STDOUT, env=_environment(home),
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "jupyterlab",
+                    "--no-browser",
+                    "--allow-root",
+                    "--ServerApp.ip=127.0.0.1",
+                    f"--ServerApp.port={port}",
+                    "--ServerApp.port_retries=0",
+                    f"--IdentityProvider.token={token}",
+                    f"--ServerApp.root_dir={home / 'work'}",
+                ],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=_environment(home),
+            )
         try:
             address = f"http://127.0.0.1:{port}"
             status = f"{address}/api/status?token={token}"
@@ -147,9 +163,10 @@ def open_notebook(page, address: str, token: str, name: str):
     page.wait_for_selector(".jp-NotebookPanel .jp-Notebook", timeout=120_000)
 
     def connected():
-        return any(s["kernel"]["execution_state"] == "idle" and
-                   s["kernel"]["connections"] > 0
-                   for s in _sessions(address, token))  # fmt: skip
+        return any(
+            s["kernel"]["execution_state"] == "idle" and s["kernel"]["connections"] > 0
+            for s in _sessions(address, token)
+        )
 
     _wait(connected, 120, lambda: "the kernel did not become ready")
 
@@ -286,9 +303,13 @@ def _environment(home: Path) -> dict:
     settings.mkdir(parents=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    places = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "ws",
-              "JUPYTER_RUNTIME_DIR": "rt", "JUPYTER_CONFIG_DIR": "cfg",
-              "IPYTHONDIR": "ipython"}  # fmt: skip
+    places = {
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "ws",
+        "JUPYTER_RUNTIME_DIR": "rt",
+        "JUPYTER_CONFIG_DIR": "cfg",
+        "IPYTHONDIR": "ipython",
+    }
     own = {name: str(home / folder) for name, folder in places.items()}
     quick = {"L2O_LIVE_SECONDS": "5", "OMP_NUM_THREADS": "1"}
     return {**quick, **os.environ, **own}

@@ -51,9 +51,15 @@ def here(page) -> int:
 def test_keys_lead_through_the_slides(opened):
     page = opened(f"{NAMES[0]}.slides.html")
     for key, number in [
-        ("ArrowRight", 2), ("PageDown", 3), ("Space", 4), ("ArrowLeft", 3),
-        ("PageUp", 2), ("Shift+Space", 1), ("ArrowLeft", 1), ("ArrowRight", 2),
-    ]:  # fmt: skip
+        ("ArrowRight", 2),
+        ("PageDown", 3),
+        ("Space", 4),
+        ("ArrowLeft", 3),
+        ("PageUp", 2),
+        ("Shift+Space", 1),
+        ("ArrowLeft", 1),
+        ("ArrowRight", 2),
+    ]:
         page.keyboard.press(key)
         assert here(page) == number, key
         assert page.url.endswith(f"#slide-{number}")

@@ -77,8 +77,10 @@ def test_every_control_changes_picture_and_sentence(page, opened, shot):
             seen = drive.sweep(page, box, control)
             shot(page, f"{number}-{control.name.replace(' ', '_')}")
             where = f"{drive.title(box)}, {control.name}"
-            for part, exceptions in (("picture", SENTENCE_ONLY),
-                                     ("sentence", PICTURE_ONLY)):  # fmt: skip
+            for part, exceptions in (
+                ("picture", SENTENCE_ONLY),
+                ("sentence", PICTURE_ONLY),
+            ):
                 different = len({now[part] for now in seen}) == len(seen)
                 assert different != listed(exceptions, box, control), (where, part)
             for now in seen:
@@ -194,8 +196,11 @@ def await_cue(box, where: str):
 def run_anew(page, box):
     """Run at a new setting: picture and sentence are new, the alternative text too."""
     before = drive.shown(box)
-    last = [c for c in drive.controls(box) if c.kind == "slider"
-            and not listed(AT_ONCE, box, c)][-1]  # fmt: skip
+    last = [
+        c
+        for c in drive.controls(box)
+        if c.kind == "slider" and not listed(AT_ONCE, box, c)
+    ][-1]
     next(drive.settings(page, last))
     await_cue(box, drive.title(box))
     drive.run(page, box)

@@ -7,7 +7,7 @@ first 147 of 175 were noticed (84 %); once it looked at those tests, too, 151 (8
 six faults have a second row. Then the tests were mended, and all 175 ran once more, in
 one go: ``after_mending.jsonl``, 174 noticed (99 %) in 77 minutes on two cores. The one
 that was missed, a rule drawn in another's colour, has a test of its own since. The 18
-of ``bugs_rounding.py`` came with the tests that judge rounding, and were written beside
+about rounding came with the tests that judge rounding, and were written beside
 them. Each fails a test; 17 did at once, a bound written as measured once its test was
 there. Of the 175, those that a rewritten test had noticed ran again: all but one were
 noticed at once. The one, a loss before the first step that counts, had been seen by

@@ -14,9 +14,16 @@ from pathlib import Path
 KIT = "l2o_kit"
 GATHERED = {"ALL": "panels.", "MODULES": "claims", "CLAIMS": "claims"}  # all of these
 SLOW = (  # last
-    "test_claims", "test_claims_controls", "test_resume", "test_every_setting",
-    "test_distributed", "test_rehearse", "test_handouts", "test_access", "test_panels",
-)  # fmt: skip
+    "test_claims",
+    "test_claims_controls",
+    "test_resume",
+    "test_every_setting",
+    "test_distributed",
+    "test_rehearse",
+    "test_handouts",
+    "test_access",
+    "test_panels",
+)
 SHORT = ("l2o", KIT, "panels", "check", "claims")  # what modules are called by
 
 
@@ -44,14 +51,23 @@ def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
         second = [p for p in tests if p not in first and _names(root, p) & far]
     said = _defined(modules[changed]) if changed in modules else set()
     for group in (first, second):
-        group.sort(key=lambda p: (changed.rpartition(".")[2] not in p.stem,
-                                  p.stem in SLOW, "panels.ALL" in p.read_text(),
-                                  -_mentions(p, said)))  # fmt: skip
-    lessons = [p for p in sorted((root / "notebooks").glob("*.ipynb"))
-               if _names(root, p) & near]  # fmt: skip
+        group.sort(
+            key=lambda p: (
+                changed.rpartition(".")[2] not in p.stem,
+                p.stem in SLOW,
+                "panels.ALL" in p.read_text(),
+                -_mentions(p, said),
+            )
+        )
+    lessons = [
+        p
+        for p in sorted((root / "notebooks").glob("*.ipynb"))
+        if _names(root, p) & near
+    ]
     groups = ((first, True), (second, False), (lessons, True))
-    return [([_relative(root, p) for p in group], near)
-            for group, near in groups if group]  # fmt: skip
+    return [
+        ([_relative(root, p) for p in group], near) for group, near in groups if group
+    ]
 
 
 def _readers(root: Path, modules: dict[str, Path], known: set[str]) -> set[str]:
@@ -74,8 +90,12 @@ def _names(root: Path, path: Path) -> frozenset[str]:
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
             package = getattr(node.args[0], "id", "")
             if package in SHORT[2:]:  # CHECKS[name]: any of it
-                found |= {m for ms in homes.values() for m in ms
-                          if m.startswith(f"{package}.")}  # fmt: skip
+                found |= {
+                    m
+                    for ms in homes.values()
+                    for m in ms
+                    if m.startswith(f"{package}.")
+                }
     return frozenset(found)
 
 
@@ -91,8 +111,11 @@ def _named(homes, name: str, base: str) -> set[str]:
 def _defined(path: Path) -> set[str]:
     """The names on the top level of a module."""
     nodes = ast.parse(path.read_text()).body
-    found = (getattr(t, "name", getattr(t, "id", None))
-             for node in nodes for t in getattr(node, "targets", [node]))  # fmt: skip
+    found = (
+        getattr(t, "name", getattr(t, "id", None))
+        for node in nodes
+        for t in getattr(node, "targets", [node])
+    )
     return {name for name in found if name}
 
 

@@ -29,16 +29,22 @@ from tests.planted.importers import importers
 ROOT = Path(__file__).parents[2]
 PATIENCE = 1200  # seconds for a group of files; a test that hangs has noticed
 FAR = 240  # seconds for the files that import it through others: then, not noticed
-NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300",
-         "--nbval-sanitize-with=tests/nbval_sanitize.cfg"]  # fmt: skip
+NBVAL = [
+    "--nbval-lax",
+    "--nbval-current-env",
+    "--nbval-cell-timeout=300",
+    "--nbval-sanitize-with=tests/nbval_sanitize.cfg",
+]
 
 
 def planted(tree: Path, bug) -> str:
     """The text of the bug's file, with the fault; stops where it has no place."""
     text = (tree / bug.file).read_text()
     if text.count(bug.old) != 1:
-        raise SystemExit(f"{bug.name}: its text is {text.count(bug.old)} times in "
-                         f"{bug.file}, expected once.")  # fmt: skip
+        raise SystemExit(
+            f"{bug.name}: its text is {text.count(bug.old)} times in {bug.file}, "
+            "expected once."
+        )
     return text.replace(bug.old, bug.new)
 
 
@@ -58,13 +64,30 @@ def noticed(tree: Path, bug) -> str | None:
 
 def first_failure(tree: Path, arguments: list[str], near: bool) -> str | None:
     """The name of the first failing test, or None where all pass."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
-               *arguments]  # fmt: skip
-    env = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1",
-                        "L2O_LIVE_SECONDS": "5"}  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        *arguments,
+    ]
+    env = os.environ | {
+        "PYTHONPATH": str(tree),
+        "OMP_NUM_THREADS": "1",
+        "L2O_LIVE_SECONDS": "5",
+    }
     try:
-        done = subprocess.run(command, cwd=tree, env=env, capture_output=True,
-                              text=True, timeout=PATIENCE if near else FAR)  # fmt: skip
+        done = subprocess.run(
+            command,
+            cwd=tree,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE if near else FAR,
+        )
     except subprocess.TimeoutExpired:
         return "it hangs" if near else None
     if done.returncode == 0:
@@ -95,8 +118,11 @@ def hunt(results: Path, names: list[str], jobs: int = 2):
         def one(bug):
             tree, begin = trees.get(), time.time()
             try:
-                row = {"name": bug.name, "noticed": noticed(tree, bug),
-                       "seconds": round(time.time() - begin)}  # fmt: skip
+                row = {
+                    "name": bug.name,
+                    "noticed": noticed(tree, bug),
+                    "seconds": round(time.time() - begin),
+                }
             finally:
                 trees.put(tree)
             with results.open("a") as file:
@@ -117,8 +143,10 @@ def summary(results: Path) -> str:
     rows = {r["name"]: r for r in map(json.loads, results.read_text().splitlines())}
     missed = sorted(name for name, row in rows.items() if not row["noticed"])
     share = 1 - len(missed) / max(1, len(rows))
-    return (f"{len(rows) - len(missed)} of {len(rows)} noticed ({share:.1%}). "
-            f"Not noticed: {', '.join(missed) or 'none'}.")  # fmt: skip
+    return (
+        f"{len(rows) - len(missed)} of {len(rows)} noticed ({share:.1%}). Not noticed: "
+        f"{', '.join(missed) or 'none'}."
+    )
 
 
 if __name__ == "__main__":

@@ -35,20 +35,39 @@ def best_rate_of_nag(answer):
     nag, best = _valley("NAG"), _own_rate()
     edge = float(RACE_RATES[nag < nag[0]].max())
     read_off(
-        answer, best, 0.25,
+        answer,
+        best,
+        0.25,
         "Choose NAG, pixel noise 0. The star in the right-hand picture marks the "
         "lowest point of the valley: go straight down from it.",
-        ((edge, "That is the largest rate at which the loss still falls: the edge of "
-          "stability, not the best rate."),
-         (float(RACE_RATES[_valley("Adam").argmin()]), "That is Adam's best rate. A "
-          "rate that suits one rule says nothing about another."),
-         (nag.min(), "That is how low the valley is, on the vertical axis. The rate is "
-          "on the horizontal one."),
-         (math.log10(best), "That is the power of ten. The axis is logarithmic, and "
-          "its labels are the rates themselves."),
-         (0.01, "That is where the slider stands at first. The valley shows every "
-          "rate: where is it lowest?")),
-    )  # fmt: skip
+        (
+            (
+                edge,
+                "That is the largest rate at which the loss still falls: the edge of "
+                "stability, not the best rate.",
+            ),
+            (
+                float(RACE_RATES[_valley("Adam").argmin()]),
+                "That is Adam's best rate. A rate that suits one rule says nothing "
+                "about another.",
+            ),
+            (
+                nag.min(),
+                "That is how low the valley is, on the vertical axis. The rate is on "
+                "the horizontal one.",
+            ),
+            (
+                math.log10(best),
+                "That is the power of ten. The axis is logarithmic, and its labels are "
+                "the rates themselves.",
+            ),
+            (
+                0.01,
+                "That is where the slider stands at first. The valley shows every "
+                "rate: where is it lowest?",
+            ),
+        ),
+    )
 
 
 FAIR = {
@@ -88,9 +107,10 @@ def update_rule(rule):
     """Plain gradient descent at rate 4."""
     grad = torch.tensor([[1.0, -2.0, 0.0]])
     update = tensor_like(
-        ask(rule, grad), grad,
+        ask(rule, grad),
+        grad,
         "a rule gives one number for each coordinate. Did you sum over them?",
-    )  # fmt: skip
+    )
     if torch.equal(update, torch.zeros_like(update)):
         raise Wrong("Your update is zero: nothing will move.")
     if float((update * grad).sum()) > 0:

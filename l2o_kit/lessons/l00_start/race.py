@@ -44,8 +44,9 @@ def noisy_digits(noise: float) -> Network:
 
 def race_curve(rule, noise: float) -> np.ndarray:
     """[3, steps + 1]: the mean loss of RACE_NETWORKS networks, and its 95 % band."""
-    curves = optimize(rule, noisy_digits(noise), steps=STEPS, batch=RACE_NETWORKS,
-                      purpose="race")  # fmt: skip
+    curves = optimize(
+        rule, noisy_digits(noise), steps=STEPS, batch=RACE_NETWORKS, purpose="race"
+    )
     band = np.nan_to_num(np.stack(mean_band(curves.losses)), nan=np.inf)
     return np.minimum(band, 6e4).astype(np.float16)
 
@@ -58,10 +59,12 @@ def race_rival(name: str, lr: float) -> Baseline:
 def build_race_rivals() -> dict:
     """losses [rule, rate, noise, 3, step], float16: every rival at every rate."""
     losses = [
-        [[race_curve(race_rival(name, lr), noise) for noise in RACE_NOISE]
-         for lr in RACE_RATES]
+        [
+            [race_curve(race_rival(name, lr), noise) for noise in RACE_NOISE]
+            for lr in RACE_RATES
+        ]
         for name in RULES
-    ]  # fmt: skip
+    ]
     return {"losses": np.array(losses)}
 
 
@@ -77,9 +80,15 @@ BUILDERS = {"race_rivals": build_race_rivals, "race_learned": build_race_learned
 def rate_slider(value: float = 0.01) -> widgets.FloatLogSlider:
     """Learning rates from 1e-5 to 10, four to a decade."""
     return widgets.FloatLogSlider(
-        value=value, base=10, min=-5, max=1, step=0.25, description="learning rate",
-        readout_format=".2g", continuous_update=False,
-    )  # fmt: skip
+        value=value,
+        base=10,
+        min=-5,
+        max=1,
+        step=0.25,
+        description="learning rate",
+        readout_format=".2g",
+        continuous_update=False,
+    )
 
 
 def rival_buttons() -> widgets.ToggleButtons:
@@ -102,10 +111,16 @@ class Curves:
             self.bands[name] = ax.fill_between(
                 self.steps, 1, 1, color=look["color"], alpha=0.2, linewidth=0
             )
-            self.names[name] = ax.text(STEPS + 2, 1, name, color=ink(look["color"]),
-                                       va="center", weight="bold")  # fmt: skip
-        ax.set(yscale="log", ylim=(BOTTOM, TOP), xlim=(0, 1.48 * STEPS),
-               xlabel="step t", ylabel="training loss f(theta_t)")  # fmt: skip
+            self.names[name] = ax.text(
+                STEPS + 2, 1, name, color=ink(look["color"]), va="center", weight="bold"
+            )
+        ax.set(
+            yscale="log",
+            ylim=(BOTTOM, TOP),
+            xlim=(0, 1.48 * STEPS),
+            xlabel="step t",
+            ylabel="training loss f(theta_t)",
+        )
         ax.set_xticks(range(0, STEPS + 1, 20))
         plain_ticks(ax.yaxis, (0.01, 0.1, 1, 10))
         self.moving = [*self.bands.values(), *self.lines.values(), *self.names.values()]
@@ -149,9 +164,11 @@ class Race(Panel):
     def make_controls(self):
         """A rival, its learning rate, and how noisy the pictures are."""
         noise = widgets.SelectionSlider(
-            options=[(f"{noise:g}", noise) for noise in RACE_NOISE.tolist()], value=0.0,
-            description="pixel noise", continuous_update=False,
-        )  # fmt: skip
+            options=[(f"{noise:g}", noise) for noise in RACE_NOISE.tolist()],
+            value=0.0,
+            description="pixel noise",
+            continuous_update=False,
+        )
         return {"rival": rival_buttons(), "rate": rate_slider(), "noise": noise}
 
     def compute(self, state):
@@ -162,28 +179,53 @@ class Race(Panel):
         learned = _losses("learned")[noise]
         valley = rivals[:, 0, 1:].mean(1)  # [rate]: mean loss over steps
         return {
-            **state, "rate": RACE_RATES[rate], "learned": learned, "valley": valley,
-            "rival_band": rivals[rate], "rate_index": rate,
+            **state,
+            "rate": RACE_RATES[rate],
+            "learned": learned,
+            "valley": valley,
+            "rival_band": rivals[rate],
+            "rate_index": rate,
             "learned_mean": float(learned[0, 1:].mean()),
-        }  # fmt: skip
+        }
 
     def make_figure(self):
         """Left the two curves, right the rival's mean loss at every rate: a valley."""
         figure, (left, right) = new_figure(8.0, 3.4, columns=2)
         self.curves = Curves(left)
-        (self.valley,) = right.plot(RACE_RATES, np.ones_like(RACE_RATES), color=GREY,
-                                    marker=".")  # fmt: skip
-        (self.here,) = right.plot([1], [1], linestyle="", marker="X", markersize=12,
-                                  color=BLACK, label="your rate")  # fmt: skip
-        (self.best,) = right.plot([1], [1], linestyle="", marker="*", markersize=14,
-                                  color=BLACK, label="its best rate")  # fmt: skip
+        (self.valley,) = right.plot(
+            RACE_RATES, np.ones_like(RACE_RATES), color=GREY, marker="."
+        )
+        (self.here,) = right.plot(
+            [1],
+            [1],
+            linestyle="",
+            marker="X",
+            markersize=12,
+            color=BLACK,
+            label="your rate",
+        )
+        (self.best,) = right.plot(
+            [1],
+            [1],
+            linestyle="",
+            marker="*",
+            markersize=14,
+            color=BLACK,
+            label="its best rate",
+        )
         colour = style("learned")["color"]
         self.learned = right.axhline(1, color=colour, linewidth=2.6)
-        self.name = right.text(1e-5, 1, "learned optimizer", color=colour, va="top",
-                               weight="bold")  # fmt: skip
-        right.set(xscale="log", yscale="log", ylim=(0.1, TOP), xlim=(7e-6, 14),
-                  xlabel="learning rate of the rival",
-                  ylabel="mean loss over 100 steps")  # fmt: skip
+        self.name = right.text(
+            1e-5, 1, "learned optimizer", color=colour, va="top", weight="bold"
+        )
+        right.set(
+            xscale="log",
+            yscale="log",
+            ylim=(0.1, TOP),
+            xlim=(7e-6, 14),
+            xlabel="learning rate of the rival",
+            ylabel="mean loss over 100 steps",
+        )
         plain_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10))
         plain_ticks(right.xaxis, (1e-5, 1e-3, 0.1, 10))
         right.legend(loc="upper left", frameon=False)
@@ -247,10 +289,14 @@ class FreshRace(RunPanel):
         bands = {}
         for half, (name, rule) in enumerate(rules.items()):
             curves = optimize(
-                rule, noisy_digits(0.0), steps=STEPS, batch=state["networks"],
-                seed=state["seed"], purpose="fresh race",
+                rule,
+                noisy_digits(0.0),
+                steps=STEPS,
+                batch=state["networks"],
+                seed=state["seed"],
+                purpose="fresh race",
                 on_step=lambda t, half=half: job.step((half + t / STEPS) / 2),
-            )  # fmt: skip
+            )
             band = np.stack(mean_band(curves.losses))
             bands[name] = np.nan_to_num(band, nan=6e4, posinf=6e4)
         return {**state, "rival name": state["rival"], **bands}

@@ -29,8 +29,8 @@ def gradient(answer):
     value = ask(answer, theta, H)
     if isinstance(value, torch.Tensor) and value.ndim == 0:
         raise Wrong(
-            "You returned one number. The loss is one number; the gradient has one "
-            "for each coordinate: how the loss changes when that coordinate moves."
+            "You returned one number. The loss is one number; the gradient has one for "
+            "each coordinate: how the loss changes when that coordinate moves."
         )
     if isinstance(value, torch.Tensor) and value.shape == H.shape:
         raise Wrong(
@@ -38,10 +38,11 @@ def gradient(answer):
             "matrix and a vector is written H @ theta."
         )
     value = tensor_like(value, theta, "one number for each coordinate of theta.")
-    for factor, why in ((2.0, "The 1/2 in front of f cancels the 2 of the square."),
-                        (0.5, "The square brings down a 2, which cancels the 1/2."),
-                        (-1.0, "The gradient points uphill; the minus comes in the "
-                               "update.")):  # fmt: skip
+    for factor, why in (
+        (2.0, "The 1/2 in front of f cancels the 2 of the square."),
+        (0.5, "The square brings down a 2, which cancels the 1/2."),
+        (-1.0, "The gradient points uphill; the minus comes in the update."),
+    ):
         if near(value, factor * truth):
             raise Wrong(f"Yours is {factor:g} times the gradient. {why}")
     if not near(value, truth):
@@ -63,20 +64,37 @@ def _own_ball() -> float:
 def limit_of_momentum(answer):
     """The rate from which Momentum with beta 0.5 runs away, read off."""
     read_off(
-        answer, _own_ball(), 0.08,
+        answer,
+        _own_ball(),
+        0.08,
         "Choose Momentum and beta 0.5. At which rate does the right-hand curve leave "
         "the picture at the top? The dashed line stands there.",
-        ((divergence_rate("Momentum", 0.9), "That is the limit for beta 0.9. Move the "
-          "slider to 0.5."),
-         (divergence_rate("SGD", 0.0), "That is the limit of plain gradient descent. "
-          "Momentum moves it."),
-         (divergence_rate("NAG", BETA), "That is the limit of NAG: it looks ahead, and "
-          "pays for that. Choose Momentum."),
-         (best_heavy_ball(1.0, 1 / KAPPA)[0], "That is the dotted line: the best rate "
-          "(with another beta), not the limit."),
-         (2 * (1 - BETA), "You expect momentum to run away sooner. Across the valley "
-          "the gradients change sign, so the sum holds the steps back.")),
-    )  # fmt: skip
+        (
+            (
+                divergence_rate("Momentum", 0.9),
+                "That is the limit for beta 0.9. Move the slider to 0.5.",
+            ),
+            (
+                divergence_rate("SGD", 0.0),
+                "That is the limit of plain gradient descent. Momentum moves it.",
+            ),
+            (
+                divergence_rate("NAG", BETA),
+                "That is the limit of NAG: it looks ahead, and pays for that. Choose "
+                "Momentum.",
+            ),
+            (
+                best_heavy_ball(1.0, 1 / KAPPA)[0],
+                "That is the dotted line: the best rate (with another beta), not the "
+                "limit.",
+            ),
+            (
+                2 * (1 - BETA),
+                "You expect momentum to run away sooner. Across the valley the "
+                "gradients change sign, so the sum holds the steps back.",
+            ),
+        ),
+    )
 
 
 def _own_limit(L):
@@ -88,12 +106,17 @@ def divergence(answer):
     """The rate above which plain gradient descent diverges."""
     values = [number(ask(answer, L)) for L in (0.5, 4.0)]
     reasons = (
-        ((2.0, 0.25), "1 / L is the rate that lands exactly on the minimum in one "
-                      "step. Beyond it the path overshoots, but still comes closer."),
-        ((0.25, 2.0), "Yours is L / 2, upside down: a steeper valley needs a smaller "
-                      "step."),
+        (
+            (2.0, 0.25),
+            "1 / L is the rate that lands exactly on the minimum in one step. Beyond "
+            "it the path overshoots, but still comes closer.",
+        ),
+        (
+            (0.25, 2.0),
+            "Yours is L / 2, upside down: a steeper valley needs a smaller step.",
+        ),
         ((2.0, 2.0), "Yours does not depend on L: 2 is the answer for L = 1 only."),
-    )  # fmt: skip
+    )
     for wrong, why in reasons:
         if near(torch.tensor(values), torch.tensor(wrong)):
             raise Wrong(why)

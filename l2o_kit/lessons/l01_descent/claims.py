@@ -23,10 +23,14 @@ VALLEYS = f"{JUDGED[0]} valleys, seed 1"
 def divergence_error(quick: bool, control: bool | None = None):
     """The largest relative error of the three limits, over four values of beta."""
     errors = [
-        abs(measured_divergence_rate("SGD" if control else rule, beta)
-            / divergence_rate(rule, beta) - 1)
-        for rule in STRAIGHT for beta in (0.0, 0.5, 0.9, 0.99)
-    ]  # fmt: skip
+        abs(
+            measured_divergence_rate("SGD" if control else rule, beta)
+            / divergence_rate(rule, beta)
+            - 1
+        )
+        for rule in STRAIGHT
+        for beta in (0.0, 0.5, 0.9, 0.99)
+    ]
     return max(errors), max(errors), max(errors), "theory"
 
 
@@ -35,8 +39,9 @@ def race(rotated: bool, quick: bool) -> Comparison:
     """The six rivals, tuned on other valleys, on the same fresh ones."""
     valleys = Valleys(rotated=rotated)
     tuned = tuned_baselines(valleys, steps=100, batch=50)
-    return compare({name: tuned[name] for name in SIX}, valleys,
-                   batch=JUDGED[quick], seed=1)  # fmt: skip
+    return compare(
+        {name: tuned[name] for name in SIX}, valleys, batch=JUDGED[quick], seed=1
+    )
 
 
 def lunch(rotated: bool, quick: bool, control: bool | None = None):
@@ -56,13 +61,35 @@ def lunch(rotated: bool, quick: bool, control: bool | None = None):
 
 
 CLAIMS = (
-    claim("limits", "01", "SGD, Momentum and NAG diverge within 1 % of the rate "
-           "that theory names", "Lessard et al. 2016", 0.01,
-           divergence_error, judged_on="3 rules, 4 betas, found by bisection"),
-    claim("lunch-axes", "01", "Valleys along the axes: the best adaptive rule has "
-           "a lower mean loss than SGD, Momentum and NAG",
-           "Wolpert and Macready 1997", 1.0, lunch, False, judged_on=VALLEYS),
-    claim("lunch-askew", "01", "Valleys askew: the best of SGD, Momentum and NAG "
-           "has a lower mean loss than every adaptive rule",
-           "Wolpert and Macready 1997", 1.0, lunch, True, judged_on=VALLEYS),
-)  # fmt: skip
+    claim(
+        "limits",
+        "01",
+        "SGD, Momentum and NAG diverge within 1 % of the rate that theory names",
+        "Lessard et al. 2016",
+        0.01,
+        divergence_error,
+        judged_on="3 rules, 4 betas, found by bisection",
+    ),
+    claim(
+        "lunch-axes",
+        "01",
+        "Valleys along the axes: the best adaptive rule has a lower mean loss than "
+        "SGD, Momentum and NAG",
+        "Wolpert and Macready 1997",
+        1.0,
+        lunch,
+        False,
+        judged_on=VALLEYS,
+    ),
+    claim(
+        "lunch-askew",
+        "01",
+        "Valleys askew: the best of SGD, Momentum and NAG has a lower mean loss than "
+        "every adaptive rule",
+        "Wolpert and Macready 1997",
+        1.0,
+        lunch,
+        True,
+        judged_on=VALLEYS,
+    ),
+)

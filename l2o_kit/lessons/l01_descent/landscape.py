@@ -35,15 +35,39 @@ class Landscape(Panel):
 
     title = "A landscape: where does a rule go, and when does it break?"
     strip = (
-        {"rule": "SGD", "rate": 0.1, "momentum": 0.9, "kappa": 20.0, "noise": 0.0,
-         "start": 70},
-        {"rule": "SGD", "rate": 10**0.325, "momentum": 0.9, "kappa": 20.0, "noise": 0.0,
-         "start": 70},
-        {"rule": "Momentum", "rate": 0.1, "momentum": 0.9, "kappa": 20.0, "noise": 0.0,
-         "start": 70},
-        {"rule": "Momentum", "rate": 10**0.5, "momentum": 0.67, "kappa": 100.0,
-         "noise": 0.0, "start": 70},
-    )  # fmt: skip
+        {
+            "rule": "SGD",
+            "rate": 0.1,
+            "momentum": 0.9,
+            "kappa": 20.0,
+            "noise": 0.0,
+            "start": 70,
+        },
+        {
+            "rule": "SGD",
+            "rate": 10**0.325,
+            "momentum": 0.9,
+            "kappa": 20.0,
+            "noise": 0.0,
+            "start": 70,
+        },
+        {
+            "rule": "Momentum",
+            "rate": 0.1,
+            "momentum": 0.9,
+            "kappa": 20.0,
+            "noise": 0.0,
+            "start": 70,
+        },
+        {
+            "rule": "Momentum",
+            "rate": 10**0.5,
+            "momentum": 0.67,
+            "kappa": 100.0,
+            "noise": 0.0,
+            "start": 70,
+        },
+    )
 
     def make_controls(self):
         """A rule, its two numbers, and what the landscape is like."""
@@ -57,21 +81,33 @@ class Landscape(Panel):
                 0.1, min=-3, max=1, step=0.025, description="learning rate", **log
             ),
             "momentum": widgets.FloatSlider(
-                0.9, min=0.0, max=0.99, step=0.01, description="momentum beta",
+                0.9,
+                min=0.0,
+                max=0.99,
+                step=0.01,
+                description="momentum beta",
                 continuous_update=False,
             ),
             "kappa": widgets.FloatLogSlider(
                 20.0, min=0, max=3, step=0.05, description="condition number", **log
             ),
             "noise": widgets.FloatSlider(
-                0.0, min=0.0, max=1.0, step=0.05, description="gradient noise",
+                0.0,
+                min=0.0,
+                max=1.0,
+                step=0.05,
+                description="gradient noise",
                 continuous_update=False,
             ),
             "start": widgets.IntSlider(
-                70, min=0, max=180, step=5, description="start, degrees",
+                70,
+                min=0,
+                max=180,
+                step=5,
+                description="start, degrees",
                 continuous_update=False,
             ),
-        }  # fmt: skip
+        }
 
     def compute(self, state):
         """The path at the chosen rate, and the last loss at every rate."""
@@ -81,31 +117,47 @@ class Landscape(Panel):
         theta0 = 2.0 * np.array([math.cos(angle), math.sin(angle)])
         noise = state["noise"] * np.random.default_rng(0).normal(size=(STEPS, 2))
         rates = np.append(RATES, state["rate"])
-        paths = descend(state["rule"], H, theta0, rates, state["momentum"], noise,
-                        STEPS)  # fmt: skip
+        paths = descend(
+            state["rule"], H, theta0, rates, state["momentum"], noise, STEPS
+        )
         with np.errstate(over="ignore", invalid="ignore"):
             losses = 0.5 * ((paths @ H) * paths).sum(2)  # [step, rate]
         losses = np.nan_to_num(losses, nan=1e9, posinf=1e9).clip(0, 1e9)
         return {
-            **state, "path": _until_out_of_sight(paths[:, -1]),
-            "losses": losses[:, -1], "valley": losses[-1, :-1],
+            **state,
+            "path": _until_out_of_sight(paths[:, -1]),
+            "losses": losses[:, -1],
+            "valley": losses[-1, :-1],
             "limit": divergence_rate(state["rule"], state["momentum"]),
             "best": _best(state["rule"], 1.0, 1 / state["kappa"]),
-        }  # fmt: skip
+        }
 
     def make_figure(self):
         """Three axes: path, loss, and the loss after the last step at every rate."""
         figure, (left, middle, right) = new_figure(10.5, 3.5, columns=3)
-        self.contours = [left.plot([0], [0], color=GREY, linewidth=0.8)[0]
-                         for _ in LEVELS]  # fmt: skip
+        self.contours = [
+            left.plot([0], [0], color=GREY, linewidth=0.8)[0] for _ in LEVELS
+        ]
         (self.path,) = left.plot([0], [0], marker="o", markersize=3, linewidth=1.2)
         (self.origin,) = left.plot([0], [0], "s", color=BLACK, markersize=7)
         (star,) = left.plot([0], [0], "*", color=BLACK, markersize=13, zorder=5)
-        left.set(xlim=(-HALF, HALF), ylim=(-HALF, HALF), aspect="equal",
-                 xlabel="theta 1", ylabel="theta 2", title="the path")  # fmt: skip
+        left.set(
+            xlim=(-HALF, HALF),
+            ylim=(-HALF, HALF),
+            aspect="equal",
+            xlabel="theta 1",
+            ylabel="theta 2",
+            title="the path",
+        )
         (self.loss,) = middle.plot(range(STEPS + 1), np.ones(STEPS + 1), linewidth=2)
-        middle.set(yscale="log", ylim=(BOTTOM, TOP), xlim=(0, STEPS), xlabel="step t",
-                   ylabel="loss f(theta_t)", title="the loss")  # fmt: skip
+        middle.set(
+            yscale="log",
+            ylim=(BOTTOM, TOP),
+            xlim=(0, STEPS),
+            xlabel="step t",
+            ylabel="loss f(theta_t)",
+            title="the loss",
+        )
         (self.valley,) = right.plot(RATES, np.ones_like(RATES), linewidth=2)
         (self.here,) = right.plot([1], [1], "X", color=BLACK, markersize=11)
         self.limit = right.axvline(1, color=VERMILION, linestyle="--")
@@ -126,14 +178,30 @@ class Landscape(Panel):
                 ("right", BLACK, TOP / 12, "center", 0),
             )
         ]
-        right.set(xscale="log", yscale="log", ylim=(BOTTOM, TOP), xlim=(1e-3, 13),
-                  xlabel="learning rate", ylabel=f"loss after {STEPS} steps",
-                  title="every rate")  # fmt: skip
+        right.set(
+            xscale="log",
+            yscale="log",
+            ylim=(BOTTOM, TOP),
+            xlim=(1e-3, 13),
+            xlabel="learning rate",
+            ylabel=f"loss after {STEPS} steps",
+            title="every rate",
+        )
         for ax in (middle, right):
             plain_ticks(ax.yaxis, (1e-6, 1e-4, 0.01, 1, 100))
         plain_ticks(right.xaxis, (0.001, 0.01, 0.1, 1, 10))
-        moving = [*self.contours, self.path, self.origin, star, self.loss, self.limit,
-                  self.best, *self.names, self.valley, self.here]  # fmt: skip
+        moving = [
+            *self.contours,
+            self.path,
+            self.origin,
+            star,
+            self.loss,
+            self.limit,
+            self.best,
+            *self.names,
+            self.valley,
+            self.here,
+        ]
         return figure, moving
 
     def draw(self, result):
@@ -144,8 +212,9 @@ class Landscape(Panel):
             line.set_data(*(math.sqrt(2 * level) * ring))
         self.path.set_data(*result["path"].T)
         self.origin.set_data(*result["path"][:1].T)
-        shown = {key: result[key].clip(BOTTOM / 3, TOP * 3)
-                 for key in ("losses", "valley")}  # fmt: skip
+        shown = {
+            key: result[key].clip(BOTTOM / 3, TOP * 3) for key in ("losses", "valley")
+        }
         self.loss.set_ydata(shown["losses"])
         self.valley.set_ydata(shown["valley"])
         last = np.clip(result["losses"][-1], 1.5 * BOTTOM, TOP / 1.5)
@@ -155,8 +224,10 @@ class Landscape(Panel):
             line.set_color(colour)
         limit, (rate, beta) = result["limit"], result["best"]
         best = f"best: beta {beta:.2f}" if beta else "best"
-        lines = ((self.limit, limit, 1.06 * limit, "diverges"),
-                 (self.best, rate, 0.9 * min(rate, limit), best))  # fmt: skip
+        lines = (
+            (self.limit, limit, 1.06 * limit, "diverges"),
+            (self.best, rate, 0.9 * min(rate, limit), best),
+        )
         for (line, rate, x, name), text in zip(lines, self.names, strict=True):
             there = math.isfinite(rate)
             line.set_xdata([rate if there else 100.0] * 2)
@@ -236,9 +307,10 @@ def ball_question() -> Guess:
         return options[0 if ball > plain else 2 if ball < plain else 1]
 
     return Guess(
-        "The same valley, L = 1, and momentum with beta = 0.9. Which learning rate "
-        "may one use before it diverges, compared with plain gradient descent?",
-        truth=truth, options=options,
+        "The same valley, L = 1, and momentum with beta = 0.9. Which learning rate may "
+        "one use before it diverges, compared with plain gradient descent?",
+        truth=truth,
+        options=options,
         because="The limit is 2 (1 + beta) / L. Where a step lands too far on the "
         "other side, the running sum still points back, and takes a part of it away.",
-    )  # fmt: skip
+    )

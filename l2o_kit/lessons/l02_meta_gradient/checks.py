@@ -43,17 +43,19 @@ def meta_loss(answer):
     last = number(f(theta) * (1 - 2 * phi.exp()) ** 10)
     for wrong, why in (
         (right + 10.0, "You count f(theta_0) too. No update has a part in it."),
-        (right + 10.0 - last, "You add up theta_0 to theta_{T-1}: step first, then "
-                              "look at the loss."),
+        (
+            right + 10.0 - last,
+            "You add up theta_0 to theta_{T-1}: step first, then look at the loss.",
+        ),
         (last, "That is the last loss only. Here every step counts."),
         (right / 5, "That is the mean; L(phi) is the sum."),
-    ):  # fmt: skip
+    ):
         if near(seen, wrong):
             raise Wrong(why)
     if not near(seen, right):
         raise Wrong(
-            f"For five steps on theta^2 yours is {seen:.4g}, expected {right:.4g}. "
-            "The rate is phi.exp(), and the update is minus the rate times grad_f."
+            f"For five steps on theta^2 yours is {seen:.4g}, expected {right:.4g}. The "
+            "rate is phi.exp(), and the update is minus the rate times grad_f."
         )
     _same_derivative(answer)
 
@@ -118,15 +120,24 @@ def _which_cut(seen, phi, theta) -> str:
     """What cut the derivative, in words."""
     for wrong, why in (
         (torch.zeros(()), "No path from phi to the losses is left. Is phi detached?"),
-        (_cut(phi, theta, read=True), "What grad_f gives is a constant in yours. That "
-         "is first order, which section 2 is about. Leave .detach() out: phi changes "
-         "theta, and so the next gradient."),
-        (_cut(phi, theta, past=True), "theta is detached at each step. That is "
-         "truncation, in windows of one step, which section 2 is about. Here each "
-         "theta depends on phi through all the steps before it."),
-        (_cut(phi, theta, sums=True), "The running total is detached, so the last "
-         "loss alone is differentiated. All of them belong to the sum."),
-    ):  # fmt: skip
+        (
+            _cut(phi, theta, read=True),
+            "What grad_f gives is a constant in yours. That is first order, which "
+            "section 2 is about. Leave .detach() out: phi changes theta, and so the "
+            "next gradient.",
+        ),
+        (
+            _cut(phi, theta, past=True),
+            "theta is detached at each step. That is truncation, in windows of one "
+            "step, which section 2 is about. Here each theta depends on phi through "
+            "all the steps before it.",
+        ),
+        (
+            _cut(phi, theta, sums=True),
+            "The running total is detached, so the last loss alone is differentiated. "
+            "All of them belong to the sum.",
+        ),
+    ):
         if near(seen, wrong):
             return why
     return (
@@ -153,13 +164,20 @@ def suffix_sum(answer):
     value = tensor_like(value, terms, "one row for each step.")
     right = reversed_sum(terms)
     for wrong, why in (
-        (terms.cumsum(0), "You add from the front. An update cannot change losses "
-                          "that came before it: add from the end."),
-        (right - terms, "You leave the term of the step itself out. Row t begins with "
-                        "terms[t]."),
-        (right.flip(0), "The sums are right and stand in reverse order: turn them "
-                        "round again."),
-    ):  # fmt: skip
+        (
+            terms.cumsum(0),
+            "You add from the front. An update cannot change losses that came before "
+            "it: add from the end.",
+        ),
+        (
+            right - terms,
+            "You leave the term of the step itself out. Row t begins with terms[t].",
+        ),
+        (
+            right.flip(0),
+            "The sums are right and stand in reverse order: turn them round again.",
+        ),
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if not near(value, right):
@@ -180,18 +198,33 @@ def _own_lowest() -> float:
 def best_rate_of_the_roll_out(answer):
     """The rate at which the laboratory's meta-loss is lowest, read off."""
     read_off(
-        answer, _own_lowest(), 0.25,
+        answer,
+        _own_lowest(),
+        0.25,
         "Two curvatures, horizon 100, noise 10. Which rate is under the lowest point "
         "of the left-hand curve?",
-        ((_leads("truncated"), "That is where truncated backpropagation leads: the "
-          "short-horizon bias, not the best rate."),
-         (0.1, "That is where the slider stands at first. The curve shows every rate: "
-          "where is it lowest?"),
-         (math.log(_own_lowest()), "That is phi, its logarithm. The axis shows the "
-          "rate itself, exp(phi)."),
-         (2.0, "That is the edge of stability. Beyond it every roll-out explodes; the "
-          "lowest meta-loss lies well before it.")),
-    )  # fmt: skip
+        (
+            (
+                _leads("truncated"),
+                "That is where truncated backpropagation leads: the short-horizon "
+                "bias, not the best rate.",
+            ),
+            (
+                0.1,
+                "That is where the slider stands at first. The curve shows every rate: "
+                "where is it lowest?",
+            ),
+            (
+                math.log(_own_lowest()),
+                "That is phi, its logarithm. The axis shows the rate itself, exp(phi).",
+            ),
+            (
+                2.0,
+                "That is the edge of stability. Beyond it every roll-out explodes; the "
+                "lowest meta-loss lies well before it.",
+            ),
+        ),
+    )
 
 
 def _own_es(loss, phi, e, sigma):
@@ -212,16 +245,24 @@ def evolution(answer):
     one_sided = [(loss(p + s * x) - loss(p)) / s * x for p, x, s in cases]
     sigma = torch.tensor([case[2] for case in cases])
     for wrong, why in (
-        (right * sigma**2, "Mind the brackets: / 2 * sigma divides by 2 and then "
-                           "multiplies. Write / (2 * sigma)."),
-        (right / e, "You forget to multiply by e. Without it a large perturbation "
-                    "counts as much as a small one, and its sign is lost."),
+        (
+            right * sigma**2,
+            "Mind the brackets: / 2 * sigma divides by 2 and then multiplies. Write / "
+            "(2 * sigma).",
+        ),
+        (
+            right / e,
+            "You forget to multiply by e. Without it a large perturbation counts as "
+            "much as a small one, and its sign is lost.",
+        ),
         (2 * right, "The two points lie 2 sigma e apart: divide by 2 sigma."),
-        (-right, "The sign is turned round: L(phi + sigma e) comes "
-                 "first."),
-        (torch.tensor(one_sided), "You look to one side only. With a pair, whatever "
-                                  "both have in common cancels."),
-    ):  # fmt: skip
+        (-right, "The sign is turned round: L(phi + sigma e) comes first."),
+        (
+            torch.tensor(one_sided),
+            "You look to one side only. With a pair, whatever both have in common "
+            "cancels.",
+        ),
+    ):
         if near(seen, wrong):
             raise Wrong(why)
     if not near(seen, right):

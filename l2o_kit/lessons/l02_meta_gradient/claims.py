@@ -27,16 +27,49 @@ def miss(name: str, one: bool, quick: bool, control: bool | None = None):
 
 
 CLAIMS = (
-    claim("short-horizon", "02", "Two curvatures: windows of 10 lead to less than "
-           "a tenth of the best rate", "Wu et al. 2018", 0.1,
-           lead, "truncated", 10, judged_on="closed form"),
-    claim("first-order", "02", "Two curvatures: without second derivatives, over "
-           "the whole horizon, to less than 0.3 of the best rate",
-           OWN, 0.3, lead, "first_order", 100, judged_on="closed form"),
-    claim("one-curvature", "02", "One curvature: windows of 10 lead to within 1 % "
-           "of the best rate", "Wu et al. 2018", 0.01, miss, "truncated",
-           True, judged_on="closed form"),
-    claim("pes", "02", "Two curvatures: PES with windows of 10 leads to within "
-           "20 % of the best rate", "Vicol et al. 2021", 0.2, miss, "pes",
-           False, judged_on="closed form"),
-)  # fmt: skip
+    claim(
+        "short-horizon",
+        "02",
+        "Two curvatures: windows of 10 lead to less than a tenth of the best rate",
+        "Wu et al. 2018",
+        0.1,
+        lead,
+        "truncated",
+        10,
+        judged_on="closed form",
+    ),
+    claim(
+        "first-order",
+        "02",
+        "Two curvatures: without second derivatives, over the whole horizon, to less "
+        "than 0.3 of the best rate",
+        OWN,
+        0.3,
+        lead,
+        "first_order",
+        100,
+        judged_on="closed form",
+    ),
+    claim(
+        "one-curvature",
+        "02",
+        "One curvature: windows of 10 lead to within 1 % of the best rate",
+        "Wu et al. 2018",
+        0.01,
+        miss,
+        "truncated",
+        True,
+        judged_on="closed form",
+    ),
+    claim(
+        "pes",
+        "02",
+        "Two curvatures: PES with windows of 10 leads to within 20 % of the best rate",
+        "Vicol et al. 2021",
+        0.2,
+        miss,
+        "pes",
+        False,
+        judged_on="closed form",
+    ),
+)

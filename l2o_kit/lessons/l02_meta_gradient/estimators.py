@@ -84,8 +84,14 @@ class NoisyQuadratic:
         return 0.5 * (moments @ h).sum(0)
 
 
-def differentiate(problem, phi: float, window: int, samples: int, seed: int = 0,
-                  first_order: bool = False) -> Float[Tensor, "samples"]:  # fmt: skip
+def differentiate(
+    problem,
+    phi: float,
+    window: int,
+    samples: int,
+    seed: int = 0,
+    first_order: bool = False,
+) -> Float[Tensor, "samples"]:
     """dL/dphi of each roll-out, with D = d theta / d phi carried along.
 
     Backpropagation computes the same number from the other end. Each window begins
@@ -153,8 +159,14 @@ def run(problem, theta, noise, phi, steps):
     return (thetas**2 @ (0.5 * h)).sum(0), thetas[-1]
 
 
-def evolution(problem, phi: float, window: int, samples: int, seed: int = 0,
-              persistent: bool = False) -> Float[Tensor, "samples"]:  # fmt: skip
+def evolution(
+    problem,
+    phi: float,
+    window: int,
+    samples: int,
+    seed: int = 0,
+    persistent: bool = False,
+) -> Float[Tensor, "samples"]:
     """Antithetic pairs that share theta_0 and the noise; one pair per sample.
 
     A window gives (L+ - L-) / (2 s) times its own e; or, where pairs persist, times
@@ -176,8 +188,14 @@ def evolution(problem, phi: float, window: int, samples: int, seed: int = 0,
     return total
 
 
-def estimate(name: str, problem: NoisyQuadratic, phi: float, window: int,
-             samples: int, seed: int = 0) -> Float[Tensor, "samples"]:  # fmt: skip
+def estimate(
+    name: str,
+    problem: NoisyQuadratic,
+    phi: float,
+    window: int,
+    samples: int,
+    seed: int = 0,
+) -> Float[Tensor, "samples"]:
     """``samples`` independent estimates of dL/dphi by one of NAMES."""
     window = _window(name, problem, window)
     if name in EVOLUTION:
@@ -197,9 +215,13 @@ def cost(name: str, problem: NoisyQuadratic, window: int) -> tuple[int, int]:
     """(steps computed, states kept) for one estimate; a way back counts as a step."""
     T, U = problem.horizon, min(window, problem.horizon)
     return {
-        "full": (2 * T, T), "truncated": (2 * T, U), "first_order": (2 * T, U),
-        "es": (2 * T, 2), "truncated_es": (2 * T + T, 2), "pes": (2 * T, 2),
-    }[name]  # fmt: skip
+        "full": (2 * T, T),
+        "truncated": (2 * T, U),
+        "first_order": (2 * T, U),
+        "es": (2 * T, 2),
+        "truncated_es": (2 * T + T, 2),
+        "pes": (2 * T, 2),
+    }[name]
 
 
 def true_gradient(problem: NoisyQuadratic, phi) -> Tensor:

@@ -114,8 +114,9 @@ class Beside:
         self.apart[what][name] = float(most)  # and once NaN, always NaN
 
 
-def agree(dtype: torch.dtype, steps: int, what: str, quick: bool,
-          control: bool | None = None):  # fmt: skip
+def agree(
+    dtype: torch.dtype, steps: int, what: str, quick: bool, control: bool | None = None
+):
     """The largest relative error of any step, of the gradient or of the update.
 
     The control's module has labels smoothed by a thousandth, and its steps are longer
@@ -149,10 +150,10 @@ def _short(limit: float) -> str:
 
 AGREE = {
     "gradient": "Digits, one step at a time: at the same theta optimize and a plain "
-                "module have the same gradient of every parameter",
+    "module have the same gradient of every parameter",
     "update": "Digits, one step at a time: from the same gradients optimize and "
-              "LearnedOptimizer move every parameter by the same",
-}  # fmt: skip
+    "LearnedOptimizer move every parameter by the same",
+}
 
 
 def _open(id, words, source=OWN):
@@ -160,31 +161,80 @@ def _open(id, words, source=OWN):
 
 
 CLAIMS = (
-    claim("exact-64", LESSON, "The meta-gradient on digits is autograd's, to a "
-          "relative 1e-9 in float64", OWN, 1e-9, exact, torch.float64, bound=True,
-          judged_on=f"{BATCH} networks, {WINDOWS} windows"),
-    claim("exact-32", LESSON, "The same in float32, to 1e-4", OWN, 1e-4, exact,
-          torch.float32, bound=True, judged_on=f"{BATCH} networks, {WINDOWS} windows"),
+    claim(
+        "exact-64",
+        LESSON,
+        "The meta-gradient on digits is autograd's, to a relative 1e-9 in float64",
+        OWN,
+        1e-9,
+        exact,
+        torch.float64,
+        bound=True,
+        judged_on=f"{BATCH} networks, {WINDOWS} windows",
+    ),
+    claim(
+        "exact-32",
+        LESSON,
+        "The same in float32, to 1e-4",
+        OWN,
+        1e-4,
+        exact,
+        torch.float32,
+        bound=True,
+        judged_on=f"{BATCH} networks, {WINDOWS} windows",
+    ),
     *(
-        claim(f"agree-{bits}{'-update' * (what == 'update')}", LESSON, f"{words}, to a "
-              f"relative {_short(LIMITS[dtype][what])} in float{bits}", OWN,
-              LIMITS[dtype][what], agree, dtype, steps, what, bound=True,
-              judged_on=f"1 network, the largest of {steps} steps")
+        claim(
+            f"agree-{bits}{'-update' * (what == 'update')}",
+            LESSON,
+            f"{words}, to a relative {_short(LIMITS[dtype][what])} in float{bits}",
+            OWN,
+            LIMITS[dtype][what],
+            agree,
+            dtype,
+            steps,
+            what,
+            bound=True,
+            judged_on=f"1 network, the largest of {steps} steps",
+        )
         for bits, dtype, steps in ((64, torch.float64, 100), (32, torch.float32, 20))
         for what, words in AGREE.items()
     ),
-    claim("checkpoint-size", LESSON, "A shipped checkpoint has at most 50 kB", OWN,
-          50.0, size, judged_on="all that ship"),
-    _open("kills", "Killed 100 times at random moments, each training goes on to the "
-          "last bit. `python -m tests.kills 100` shows it"),
-    _open("damaged", "1,000 damaged checkpoints are refused, and no code in them runs. "
-          "`pytest tests/test_checkpoint.py tests/test_resume.py` shows it"),
-    _open("protocol", "What PyTorch asks of an optimizer; 30 models step. `pytest "
-          "tests/test_deploy.py tests/test_zoo.py` shows it"),
-    _open("ranks", "Two processes train as one does. `pytest "
-          "tests/test_distributed.py` shows it"),
-    _open("held-out", "Held-out data are never tuned on. `pytest "
-          "tests/test_networks.py` shows it"),
-    _open("time-of-notebooks", "Each notebook runs in 60 s on two cores, with 2 GB. "
-          "`make rehearse` measures it"),
-)  # fmt: skip
+    claim(
+        "checkpoint-size",
+        LESSON,
+        "A shipped checkpoint has at most 50 kB",
+        OWN,
+        50.0,
+        size,
+        judged_on="all that ship",
+    ),
+    _open(
+        "kills",
+        "Killed 100 times at random moments, each training goes on to the last bit. "
+        "`python -m tests.kills 100` shows it",
+    ),
+    _open(
+        "damaged",
+        "1,000 damaged checkpoints are refused, and no code in them runs. `pytest "
+        "tests/test_checkpoint.py tests/test_resume.py` shows it",
+    ),
+    _open(
+        "protocol",
+        "What PyTorch asks of an optimizer; 30 models step. `pytest "
+        "tests/test_deploy.py tests/test_zoo.py` shows it",
+    ),
+    _open(
+        "ranks",
+        "Two processes train as one does. `pytest tests/test_distributed.py` shows it",
+    ),
+    _open(
+        "held-out",
+        "Held-out data are never tuned on. `pytest tests/test_networks.py` shows it",
+    ),
+    _open(
+        "time-of-notebooks",
+        "Each notebook runs in 60 s on two cores, with 2 GB. `make rehearse` measures "
+        "it",
+    ),
+)

@@ -34,16 +34,25 @@ from l2o_kit.teaching.panel import Panel
 
 GROUPS, BATCH = 40, 16  # an estimate is the mean over a batch of roll-outs
 RATES = 10 ** np.arange(-3, 0.326, 0.025)
-LEADS = {"full": ("*", BLACK, "full", "the truth leads here"),
-         "truncated": ("v", BLUE, "full", "truncated"),
-         "first_order": ("D", PURPLE, "none", "first order")}  # fmt: skip
-LABELS = {"full": "full backprop", "truncated": "truncated",
-          "first_order": "first order", "es": "ES", "truncated_es": "truncated ES",
-          "pes": "PES"}  # fmt: skip
+LEADS = {
+    "full": ("*", BLACK, "full", "the truth leads here"),
+    "truncated": ("v", BLUE, "full", "truncated"),
+    "first_order": ("D", PURPLE, "none", "first order"),
+}
+LABELS = {
+    "full": "full backprop",
+    "truncated": "truncated",
+    "first_order": "first order",
+    "es": "ES",
+    "truncated_es": "truncated ES",
+    "pes": "PES",
+}
 FLOOR = 0.1  # per cent above the lowest; the axis is logarithmic
 EDGE = 30.0  # of the estimates' axis, in multiples of the truth
-CURVATURES = {"two": ((1.0, 0.01), (1.0, 0.0), (1.0, 1e4)),
-              "one": ((1.0,), (1.0,), (1e4,))}  # fmt: skip
+CURVATURES = {
+    "two": ((1.0, 0.01), (1.0, 0.0), (1.0, 1e4)),
+    "one": ((1.0,), (1.0,), (1e4,)),
+}
 
 
 class Laboratory(Panel):
@@ -68,16 +77,24 @@ class Laboratory(Panel):
             ),
             "window": widgets.SelectionSlider(
                 options=[(str(u), u) for u in (1, 2, 5, 10, 20, 50, 100, 200)],
-                value=10, description="window U", **later
+                value=10,
+                description="window U",
+                **later,
             ),
             "noise": widgets.FloatSlider(
                 10.0, min=0.0, max=20.0, step=1.0, description="noise (std)", **later
             ),
             "rate": widgets.FloatLogSlider(
-                0.1, base=10, min=-3, max=0.325, step=0.025, readout_format=".3g",
-                description="learning rate", **later
+                0.1,
+                base=10,
+                min=-3,
+                max=0.325,
+                step=0.025,
+                readout_format=".3g",
+                description="learning rate",
+                **later,
             ),
-        }  # fmt: skip
+        }
 
     def compute(self, state):
         """The loss curve, the fixed points, and estimates at the chosen rate."""
@@ -87,56 +104,102 @@ class Laboratory(Panel):
         phi, window = math.log(state["rate"]), state["window"]
         truth = _expected("full", problem, window, state["rate"])
         rows = {
-            name: _summary(_batches(name, problem, phi, window),
-                           _expected(name, problem, window, state["rate"]), truth)
+            name: _summary(
+                _batches(name, problem, phi, window),
+                _expected(name, problem, window, state["rate"]),
+                truth,
+            )
             | dict(zip(("steps", "states"), cost(name, problem, window), strict=True))
             for name in NAMES
-        }  # fmt: skip
+        }
         return {
-            **state, "rows": rows, "truth": truth,
+            **state,
+            "rows": rows,
+            "truth": truth,
             "excess": _excess(problem),
             "leads": {name: fixed_point(name, problem, window) for name in LEADS},
-        }  # fmt: skip
+        }
 
     def make_figure(self):
         """Left the valley of L, right one row for each estimator."""
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
         (self.curve,) = left.plot(RATES, np.ones_like(RATES), color=GREY, linewidth=2)
         self.leads = {
-            name: left.plot([1], [1], marker, color=colour, markersize=12, label=label,
-                            linestyle="", fillstyle=fill, markeredgewidth=2,
-                            zorder=4 if name == "full" else 3)[0]
+            name: left.plot(
+                [1],
+                [1],
+                marker,
+                color=colour,
+                markersize=12,
+                label=label,
+                linestyle="",
+                fillstyle=fill,
+                markeredgewidth=2,
+                zorder=4 if name == "full" else 3,
+            )[0]
             for name, (marker, colour, fill, label) in LEADS.items()
-        }  # fmt: skip
-        (self.here,) = left.plot([1], [1], "X", color=VERMILION, markersize=12,
-                                 linestyle="", label="your rate")  # fmt: skip
-        left.set(xscale="log", yscale="log", xlim=(8e-4, 3), ylim=(FLOOR / 2, 1e4),
-                 xlabel="learning rate alpha = exp(phi)",
-                 ylabel="L(phi) above its lowest, %")  # fmt: skip
+        }
+        (self.here,) = left.plot(
+            [1],
+            [1],
+            "X",
+            color=VERMILION,
+            markersize=12,
+            linestyle="",
+            label="your rate",
+        )
+        left.set(
+            xscale="log",
+            yscale="log",
+            xlim=(8e-4, 3),
+            ylim=(FLOOR / 2, 1e4),
+            xlabel="learning rate alpha = exp(phi)",
+            ylabel="L(phi) above its lowest, %",
+        )
         plain_ticks(left.xaxis, (0.001, 0.01, 0.1, 1))
         plain_ticks(left.yaxis, (0.1, 1, 10, 100, 1000))
-        left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
-                    ncols=2, columnspacing=0.8, handletextpad=0.2)  # fmt: skip
+        left.legend(
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            frameon=False,
+            ncols=2,
+            columnspacing=0.8,
+            handletextpad=0.2,
+        )
         places = np.arange(len(NAMES))[::-1]
-        (self.means,) = right.plot(np.zeros(len(NAMES)), places, "o", color=BLACK,
-                                   markersize=8, zorder=4)  # fmt: skip
-        self.spans = [right.plot([0, 0], [y, y], color=SKY, linewidth=7,
-                                 solid_capstyle="butt")[0] for y in places]  # fmt: skip
+        (self.means,) = right.plot(
+            np.zeros(len(NAMES)), places, "o", color=BLACK, markersize=8, zorder=4
+        )
+        self.spans = [
+            right.plot([0, 0], [y, y], color=SKY, linewidth=7, solid_capstyle="butt")[0]
+            for y in places
+        ]
         right.axvline(0, color=GREY, linewidth=1)
         right.axvline(1, color=VERMILION, linestyle="--")
         above = {"transform": right.get_xaxis_transform(), "va": "bottom"}
         right.text(1, 1.02, "the truth", color=VERMILION, ha="center", **above)
         right.text(-1.1, 1.02, "wrong way", color=GREY, ha="right", **above)
         right.text(1.02, 1.02, "sign right", transform=right.transAxes, va="bottom")
-        self.signs = [right.text(1.06, y, "", transform=right.get_yaxis_transform(),
-                                 va="center") for y in places]  # fmt: skip
+        self.signs = [
+            right.text(1.06, y, "", transform=right.get_yaxis_transform(), va="center")
+            for y in places
+        ]
         right.set_xscale("symlog", linthresh=1.0)
-        right.set(xlim=(-EDGE, EDGE), ylim=(-0.6, len(NAMES) - 0.4),
-                  xlabel="estimate / truth:\nmean, and 80 % of estimates")  # fmt: skip
+        right.set(
+            xlim=(-EDGE, EDGE),
+            ylim=(-0.6, len(NAMES) - 0.4),
+            xlabel="estimate / truth:\nmean, and 80 % of estimates",
+        )
         plain_ticks(right.xaxis, (-10, -1, 0, 1, 10))
         right.set_yticks(places, [LABELS[name] for name in NAMES])
-        moving = [self.curve, *reversed(self.leads.values()), self.here, *self.spans,
-                  self.means, *self.signs]  # fmt: skip
+        moving = [
+            self.curve,
+            *reversed(self.leads.values()),
+            self.here,
+            *self.spans,
+            self.means,
+            *self.signs,
+        ]
         return figure, moving
 
     def draw(self, result):
@@ -148,8 +211,9 @@ class Laboratory(Panel):
             excess = np.interp(rate, RATES, result["excess"])
             line.set_data([rate], [min(excess, 3e3)])
         rows = [result["rows"][name] for name in NAMES]
-        self.means.set_xdata([np.clip(r["mean"], -0.97 * EDGE, 0.97 * EDGE)
-                              for r in rows])  # fmt: skip
+        self.means.set_xdata(
+            [np.clip(r["mean"], -0.97 * EDGE, 0.97 * EDGE) for r in rows]
+        )
         for line, text, row in zip(self.spans, self.signs, rows, strict=True):
             line.set_xdata(np.clip([row["low"], row["high"]], -EDGE, EDGE))
             text.set_text(f"{row['sign']:.0%}")
@@ -171,13 +235,25 @@ class Laboratory(Panel):
 
     def numbers(self, result):
         """Bias, spread, sign, cost and memory of each estimator."""
-        header = ["estimator", "bias / truth", "std / truth", "sign right", "steps",
-                  "states kept"]  # fmt: skip
+        header = [
+            "estimator",
+            "bias / truth",
+            "std / truth",
+            "sign right",
+            "steps",
+            "states kept",
+        ]
         rows = [
-            [LABELS[name], _size(row["mean"] - 1, "+"), _size(row["std"]),
-             f"{row['sign']:.0%}", str(row["steps"]), str(row["states"])]
+            [
+                LABELS[name],
+                _size(row["mean"] - 1, "+"),
+                _size(row["std"]),
+                f"{row['sign']:.0%}",
+                str(row["steps"]),
+                str(row["states"]),
+            ]
             for name, row in result["rows"].items()
-        ]  # fmt: skip
+        ]
         return header, rows
 
 
@@ -186,17 +262,20 @@ def truncation_question() -> Guess:
     options = ("Too small", "About right", "Too large")
 
     def truth():
-        found, best = (fixed_point(name, NoisyQuadratic(), 10)
-                       for name in ("truncated", "full"))  # fmt: skip
+        found, best = (
+            fixed_point(name, NoisyQuadratic(), 10) for name in ("truncated", "full")
+        )
         return options[0 if found < best / 1.5 else 2 if found > best * 1.5 else 1]
 
     return Guess(
         "The loss counts 100 steps, and the meta-gradient sees windows of 10. The rate "
-        "learned in this way is ...", truth=truth, options=options,
+        "learned in this way is ...",
+        truth=truth,
+        options=options,
         because="In a few steps it pays to calm the noisy, steep coordinate down "
         "with a tiny rate; the long way along the flat one does not pay before the "
         "window ends.",
-    )  # fmt: skip
+    )
 
 
 def _excess(problem) -> np.ndarray:
@@ -224,5 +303,10 @@ def _size(value: float, sign: str = "") -> str:
 def _summary(samples, mean, truth) -> dict:
     """Estimates relative to the truth: exact mean; spread and signs of the samples."""
     low, high = np.quantile(samples / truth, [0.1, 0.9])
-    return {"mean": mean / truth, "std": float(samples.std() / abs(truth)), "low": low,
-            "high": high, "sign": float((samples * truth > 0).mean())}  # fmt: skip
+    return {
+        "mean": mean / truth,
+        "std": float(samples.std() / abs(truth)),
+        "low": low,
+        "high": high,
+        "sign": float((samples * truth > 0).mean()),
+    }

@@ -18,8 +18,13 @@ WEIGHTS = {
     "discount": lambda t, b: 0.5 ** (b - t),
     "last": lambda t, b: float(t == b),
 }
-KINDS = {"theta": BLACK, "update": VERMILION, "state": GREEN, "reads": PURPLE,
-         "pays": BLUE}  # fmt: skip
+KINDS = {
+    "theta": BLACK,
+    "update": VERMILION,
+    "state": GREEN,
+    "reads": PURPLE,
+    "pays": BLUE,
+}
 OPTIMIZER, THETA, LOSS = 2.0, 1.0, 0.0  # the three rows
 ROOM = 0.2  # between an arrow's end and the middle of a node
 
@@ -77,9 +82,11 @@ class Unrolled(Panel):
             options=list(WEIGHTS), value="sum", description="weights w_t"
         )
         window = widgets.SelectionSlider(
-            options=[(str(u), u) for u in (1, 2, 3, 6)], value=6,
-            description="window U", continuous_update=False,
-        )  # fmt: skip
+            options=[(str(u), u) for u in (1, 2, 3, 6)],
+            value=6,
+            description="window U",
+            continuous_update=False,
+        )
         return {"derivative": derivative, "weights": weights, "window": window}
 
     def compute(self, state):
@@ -103,8 +110,9 @@ class Unrolled(Panel):
         graph, bars = figure.subplots(2, 1, height_ratios=[3, 1.2], sharex=True)
         graph.axis("off")
         graph.set(xlim=(-0.9, STEPS + 0.4), ylim=(-0.45, 2.5))
-        self.arrows, self.heads = zip(*(_arrow(graph, *edge) for edge in edges()),
-                                      strict=True)  # fmt: skip
+        self.arrows, self.heads = zip(
+            *(_arrow(graph, *edge) for edge in edges()), strict=True
+        )
         for t in range(STEPS + 1):
             _node(graph, t, THETA, f"$\\theta_{t}$")
             if t:
@@ -115,13 +123,19 @@ class Unrolled(Panel):
             graph.text(
                 0.9 + 1.1 * k, 2.32, f"\u2192 {kind}", color=ink(colour), weight="bold"
             )
-        for row, name in ((OPTIMIZER, "optimizer"), (THETA, "parameters"),
-                          (LOSS, "losses")):  # fmt: skip
+        for row, name in (
+            (OPTIMIZER, "optimizer"),
+            (THETA, "parameters"),
+            (LOSS, "losses"),
+        ):
             graph.text(-0.85, row + 0.28, name, color=GREY)
-        (self.credit,) = bars.plot(np.arange(STEPS) + 0.35, np.zeros(STEPS), "o",
-                                   color=VERMILION, markersize=9)  # fmt: skip
-        self.stems = [bars.plot([t + 0.35] * 2, [0, 1], color=VERMILION, linewidth=3)[0]
-                      for t in range(STEPS)]  # fmt: skip
+        (self.credit,) = bars.plot(
+            np.arange(STEPS) + 0.35, np.zeros(STEPS), "o", color=VERMILION, markersize=9
+        )
+        self.stems = [
+            bars.plot([t + 0.35] * 2, [0, 1], color=VERMILION, linewidth=3)[0]
+            for t in range(STEPS)
+        ]
         self.total = bars.text(STEPS + 0.35, 5.5, "", ha="right", va="center")
         bars.set(ylim=(0, 6.6), ylabel="losses credited\nto $g_t$", yticks=(0, 2, 4, 6))
         bars.set_xticks(np.arange(STEPS) + 0.35, [f"$g_{t}$" for t in range(STEPS)])
@@ -130,8 +144,9 @@ class Unrolled(Panel):
 
     def draw(self, result):
         """Dropped arrows are dotted and pale; stems as high as the credit."""
-        for arrow, head, follows in zip(self.arrows, self.heads, result["kept"],
-                                        strict=True):  # fmt: skip
+        for arrow, head, follows in zip(
+            self.arrows, self.heads, result["kept"], strict=True
+        ):
             alpha = 1.0 if follows else 0.8
             arrow.set(
                 linestyle="-" if follows else (0, (1, 3)),
@@ -148,9 +163,9 @@ class Unrolled(Panel):
         """How many arrows are followed, and what the first update is credited with."""
         return (
             f"Derivative {result['derivative']}, windows of {result['window']}, "
-            f"weights {result['weights']}: {_counted(result)}. The first update "
-            f"is credited with {result['credit'][0]:g} of the {STEPS} losses it helped "
-            f"to make."
+            f"weights {result['weights']}: {_counted(result)}. The first update is "
+            f"credited with {result['credit'][0]:g} of the {STEPS} losses it helped to "
+            "make."
         )
 
     def numbers(self, result):
@@ -158,8 +173,9 @@ class Unrolled(Panel):
         kinds = [kind for kind, *_ in edges()]
         rows = []
         for kind in KINDS:
-            follows = [k for k, name in zip(result["kept"], kinds, strict=True)
-                       if name == kind]  # fmt: skip
+            follows = [
+                k for k, name in zip(result["kept"], kinds, strict=True) if name == kind
+            ]
             rows.append([kind, str(sum(follows)), str(len(follows) - sum(follows))])
         return ["arrows", "followed", "dropped"], rows
 
@@ -190,14 +206,32 @@ def _arrow(ax, kind, t, start, end):
     along = (end - start) / np.linalg.norm(end - start)
     start, end = start + ROOM * along, end - ROOM * along
     angle = np.degrees(np.arctan2(along[1], along[0]))
-    line = ax.plot(*zip(start, end - 0.05 * along, strict=True), color=KINDS[kind],
-                   linewidth=1.7, zorder=2)[0]  # fmt: skip
-    head = ax.plot(*(end - 0.05 * along), marker=(3, 0, angle - 90), markersize=9,
-                   color=KINDS[kind], linestyle="", zorder=2)[0]  # fmt: skip
+    line = ax.plot(
+        *zip(start, end - 0.05 * along, strict=True),
+        color=KINDS[kind],
+        linewidth=1.7,
+        zorder=2,
+    )[0]
+    head = ax.plot(
+        *(end - 0.05 * along),
+        marker=(3, 0, angle - 90),
+        markersize=9,
+        color=KINDS[kind],
+        linestyle="",
+        zorder=2,
+    )[0]
     return line, head
 
 
 def _node(ax, x, y, text, colour=BLACK):
-    ax.text(x, y, text, ha="center", va="center", color=colour, fontsize=11, zorder=3,
-            bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white",
-                  "edgecolor": colour})  # fmt: skip
+    ax.text(
+        x,
+        y,
+        text,
+        ha="center",
+        va="center",
+        color=colour,
+        fontsize=11,
+        zorder=3,
+        bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": colour},
+    )

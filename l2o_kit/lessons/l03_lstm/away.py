@@ -42,8 +42,10 @@ def race(rules: dict, axis: str, value, batch: int = JUDGED_ON) -> dict:
 
 def ratio_to_best(losses: dict) -> tuple:
     """Mean loss of "learned" over that of the best rival: (ratio, low, high, rival)."""
-    means = {name: values[1:].mean(0).nan_to_num(torch.inf, torch.inf)
-             for name, values in losses.items()}  # fmt: skip
+    means = {
+        name: values[1:].mean(0).nan_to_num(torch.inf, torch.inf)
+        for name, values in losses.items()
+    }
     best = min(SIX, key=lambda name: float(means[name].mean()))
     return *paired_ratio(means["learned"], means[best]), best
 

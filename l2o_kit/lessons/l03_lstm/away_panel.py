@@ -37,8 +37,10 @@ class Away(Panel):
         """Which rates the rivals have; and one slider over all places."""
         place = widgets.SelectionSlider(
             options=[(f"{axis} {value:g}", (axis, value)) for axis, value in PLACES],
-            value=("dimension", 10), description="place", continuous_update=False,
-        )  # fmt: skip
+            value=("dimension", 10),
+            description="place",
+            continuous_update=False,
+        )
         tuned = widgets.ToggleButtons(
             options=list(TUNED), value=HERE, description="rivals tuned"
         )
@@ -50,20 +52,29 @@ class Away(Panel):
         here = PLACES.index(state["place"])
         curves = rows["curves"][here, tuned]
         return {
-            **state, "here": here, "curves": curves / curves[:, :1],
-            "ratios": rows["ratio"][:, tuned], "ratio": rows["ratio"][here, tuned],
+            **state,
+            "here": here,
+            "curves": curves / curves[:, :1],
+            "ratios": rows["ratio"][:, tuned],
+            "ratio": rows["ratio"][here, tuned],
             "best": SIX[rows["best"][here, tuned]],
-        }  # fmt: skip
+        }
 
     def make_figure(self):
         """Left curves against the share of the horizon, right three rows of ratios."""
         figure, (left, right) = new_figure(10.0, 4.0, columns=2)
         share = np.linspace(0, 100, POINTS)
-        self.lines = [left.plot(share, share, **style(name, POINTS, 2 * phase))[0]
-                      for phase, name in enumerate(NAMES)]  # fmt: skip
-        left.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, 100),
-                 xlabel="step, % of the horizon",
-                 ylabel="loss / first loss")  # fmt: skip
+        self.lines = [
+            left.plot(share, share, **style(name, POINTS, 2 * phase))[0]
+            for phase, name in enumerate(NAMES)
+        ]
+        left.set(
+            yscale="log",
+            ylim=(LOW, HIGH),
+            xlim=(0, 100),
+            xlabel="step, % of the horizon",
+            ylabel="loss / first loss",
+        )
         plain_ticks(left.yaxis, (1e-4, 1e-3, 0.01, 0.1, 1, 10))
         left.legend(loc="upper right", frameon=False, ncols=2, fontsize=9)
         right.axhline(1, color=BLACK, linestyle="--", linewidth=1.4)
@@ -73,17 +84,30 @@ class Away(Panel):
         for axis, values in AXES.items():
             xs = [self.columns[PLACES.index((axis, value))] for value in values]
             self.ratios += right.plot(xs, np.ones(len(xs)), color=VERMILION, marker="o")
-            self.spans += [right.plot([x, x], [1, 1], color=VERMILION,
-                                      linewidth=2.5)[0] for x in xs]  # fmt: skip
+            self.spans += [
+                right.plot([x, x], [1, 1], color=VERMILION, linewidth=2.5)[0]
+                for x in xs
+            ]
             home = xs[values.index(HOME[axis])]
             right.text(np.mean(xs), 45, axis, ha="center", weight="bold")
             right.text(home, 0.27, "home", ha="center", color=BLACK)
-        right.text(self.columns[-1], 1.1, "worse than\nthe best rival", color=GREY,
-                   va="bottom", ha="right")  # fmt: skip
-        right.set(yscale="log", ylim=(0.25, 60), xlim=(-0.8, self.columns[-1] + 0.8),
-                  ylabel="mean loss, learned / best rival")  # fmt: skip
-        right.set_xticks(self.columns, [f"{value:g}" for _, value in PLACES],
-                         rotation=90, fontsize=9)  # fmt: skip
+        right.text(
+            self.columns[-1],
+            1.1,
+            "worse than\nthe best rival",
+            color=GREY,
+            va="bottom",
+            ha="right",
+        )
+        right.set(
+            yscale="log",
+            ylim=(0.25, 60),
+            xlim=(-0.8, self.columns[-1] + 0.8),
+            ylabel="mean loss, learned / best rival",
+        )
+        right.set_xticks(
+            self.columns, [f"{value:g}" for _, value in PLACES], rotation=90, fontsize=9
+        )
         plain_ticks(right.yaxis, (0.3, 0.5, 1, 3, 10, 30))
         return figure, [*self.lines, self.here, *self.spans, *self.ratios]
 
@@ -120,9 +144,9 @@ class Away(Panel):
         for axis, values in AXES.items():
             ratios = [result["ratios"][PLACES.index((axis, v))] for v in values]
             rows.append(
-                [axis] + [f"{v:g}: {r[0]:.2f}" for v, r in zip(values, ratios,
-                                                              strict=True)]
-            )  # fmt: skip
+                [axis]
+                + [f"{v:g}: {r[0]:.2f}" for v, r in zip(values, ratios, strict=True)]
+            )
         places = range(1, 1 + max(map(len, AXES.values())))
         return ["value: ratio", *(f"place {place}" for place in places)], rows
 
@@ -138,8 +162,11 @@ def _columns() -> list[int]:
     return [k + GAP * axes.index(axis) for k, (axis, _) in enumerate(PLACES)]
 
 
-OPTIONS = ("Another scale: all losses ten times as large", "Twice the dimension",
-           "Ten times the horizon")  # fmt: skip
+OPTIONS = (
+    "Another scale: all losses ten times as large",
+    "Twice the dimension",
+    "Ten times the horizon",
+)
 
 
 def break_question() -> Guess:
@@ -153,7 +180,8 @@ def break_question() -> Guess:
     return Guess(
         "One thing changes, and nothing is trained or tuned anew. Which change hurts "
         "the learned optimizer most, beside the best of the six?",
-        truth=truth, options=OPTIONS,
+        truth=truth,
+        options=OPTIONS,
         because="It reads the gradient as it is, so it knows the size of the gradients "
         "it met in training, and of no others.",
-    )  # fmt: skip
+    )

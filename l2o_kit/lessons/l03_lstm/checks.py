@@ -32,30 +32,45 @@ def lstm_weights(answer):
         return torch.tensor([float(formula(*case)) for case in cases])
 
     for wrong, why in (
-        (lambda n, h, m: h * (n + h + 1) + m * (h + 1),
-         "There are four of them: three gates and the candidate, each with its own "
-         "weights."),
-        (lambda n, h, m: 4 * h * (n + h) + m * h, "You leave the biases out: each "
-         "unit has one more weight, for the constant 1."),
-        (lambda n, h, m: 4 * h * (n + h + 1) + m * h, "The read-out has biases too, "
-         "one for each output."),
-        (lambda n, h, m: 4 * h * (n + h) + m * (h + 1), "The gates have biases too: "
-         "each unit also sees a constant 1."),
-        (lambda n, h, m: 4 * h * (n + 1) + m * (h + 1), "A unit sees the old hidden "
-         "values as well, not only the inputs: that is what makes it recurrent."),
-        (lambda n, h, m: 4 * (n + h + 1) + m * (h + 1), "That is one hidden unit. "
-         "There are as many as `hidden` says, each with its own weights."),
+        (
+            lambda n, h, m: h * (n + h + 1) + m * (h + 1),
+            "There are four of them: three gates and the candidate, each with its own "
+            "weights.",
+        ),
+        (
+            lambda n, h, m: 4 * h * (n + h) + m * h,
+            "You leave the biases out: each unit has one more weight, for the constant "
+            "1.",
+        ),
+        (
+            lambda n, h, m: 4 * h * (n + h + 1) + m * h,
+            "The read-out has biases too, one for each output.",
+        ),
+        (
+            lambda n, h, m: 4 * h * (n + h) + m * (h + 1),
+            "The gates have biases too: each unit also sees a constant 1.",
+        ),
+        (
+            lambda n, h, m: 4 * h * (n + 1) + m * (h + 1),
+            "A unit sees the old hidden values as well, not only the inputs: that is "
+            "what makes it recurrent.",
+        ),
+        (
+            lambda n, h, m: 4 * (n + h + 1) + m * (h + 1),
+            "That is one hidden unit. There are as many as `hidden` says, each with "
+            "its own weights.",
+        ),
         (lambda n, h, m: 4 * h * (n + h + 1), "You leave the read-out out."),
-    ):  # fmt: skip
+    ):
         if near(seen, counts(wrong)):
             raise Wrong(why)
     right = counts(_own_count)
     if not near(seen, right):
         raise Wrong(
             f"For {cases[0][0]} inputs, {cases[0][1]} hidden units and {cases[0][2]} "
-            f"outputs yours gives {seen[0]:g}, expected {right[0]:g}. Each hidden "
-            "unit has four sets of weights, each for all inputs, all old hidden values "
-            "and a 1; each output has weights for all hidden values and a 1."
+            f"outputs yours gives {seen[0]:g}, expected {right[0]:g}. Each hidden unit "
+            "has four sets of weights, each for all inputs, all old hidden values and "
+            "a 1; each output has weights for all hidden values and a 1."
         )
 
 
@@ -80,11 +95,17 @@ def preprocessing(answer):
     for wrong, why in (
         (right * torch.tensor([[p], [1.0]]), "You forget to divide the log by p."),
         (right.flip(0), "The log part comes first, then the sign part."),
-        (torch.stack([right[0], grads.sign()]), "Below e^-p the sign part is e^p d. "
-         "With the bare sign, a gradient of almost zero would shout as loud as any."),
-        (torch.stack([right[0], right[1].abs()]), "The second part has lost its sign: "
-         "the network could not tell uphill from downhill."),
-    ):  # fmt: skip
+        (
+            torch.stack([right[0], grads.sign()]),
+            "Below e^-p the sign part is e^p d. With the bare sign, a gradient of "
+            "almost zero would shout as loud as any.",
+        ),
+        (
+            torch.stack([right[0], right[1].abs()]),
+            "The second part has lost its sign: the network could not tell uphill from "
+            "downhill.",
+        ),
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if near(value[:, large], right[:, large]) and not near(value, right):
@@ -128,9 +149,14 @@ def cell(answer):
     shapes = (12, 6), (2, 4), (3, 4), (3, 4)  # 3 hidden units, 2 inputs, 4 coordinates
     W, x, h, c = (torch.randn(shape, generator=generator) for shape in shapes)
     value = ask_shapes(
-        answer, W, x, h, c, hint="z = [x; h; 1] must have as many rows as W has "
-        "columns, inputs + hidden + 1. Is the row of ones there?"
-    )  # fmt: skip
+        answer,
+        W,
+        x,
+        h,
+        c,
+        hint="z = [x; h; 1] must have as many rows as W has "
+        "columns, inputs + hidden + 1. Is the row of ones there?",
+    )
     if not (isinstance(value, tuple) and len(value) == 2):
         raise Wrong("Return two things: the new h and the new c.")
     new_h, new_c = (tensor_like(v, h, "as the old, [hidden, coords].") for v in value)
@@ -154,20 +180,37 @@ def _slips(new_h, new_c, W, x, h, c):
     si, sf, so = i.sigmoid(), f.sigmoid(), o.sigmoid()
     right = sf * c + si * g.tanh()
     for wrong, why in (
-        (si * c + sf * g.tanh(), "The gates i and f have changed places. The rows of W "
-         "are W_i, W_f, W_o, W_c: f keeps the old c, i lets the new in."),
-        ((1 - sf) * c + si * g.tanh(), "You keep 1 - f of the old c. A forget gate of "
-         "1 does not forget: it keeps all. 0 forgets. So it is f c."),
-        (sf * c + si * g.sigmoid(), "The candidate goes through tanh, not sigmoid: it "
-         "must be able to be negative."),
+        (
+            si * c + sf * g.tanh(),
+            "The gates i and f have changed places. The rows of W are W_i, W_f, W_o, "
+            "W_c: f keeps the old c, i lets the new in.",
+        ),
+        (
+            (1 - sf) * c + si * g.tanh(),
+            "You keep 1 - f of the old c. A forget gate of 1 does not forget: it keeps "
+            "all. 0 forgets. So it is f c.",
+        ),
+        (
+            sf * c + si * g.sigmoid(),
+            "The candidate goes through tanh, not sigmoid: it must be able to be "
+            "negative.",
+        ),
         (sf * c + si * g, "The candidate goes through tanh."),
-        (sf * c + si * o.tanh(), "The last two have changed places. The rows of W are "
-         "W_i, W_f, W_o, W_c. (In torch.nn.LSTMCell they stand in another order.)"),
-        (_own_cell(W, h, x, c)[1], "x comes first in z, then h, then the 1: so do the "
-         "columns of W."),
-        (f * c + i * g.tanh(), "A gate goes through a sigmoid, which makes it a number "
-         "between 0, shut, and 1, open."),
-    ):  # fmt: skip
+        (
+            sf * c + si * o.tanh(),
+            "The last two have changed places. The rows of W are W_i, W_f, W_o, W_c. "
+            "(In torch.nn.LSTMCell they stand in another order.)",
+        ),
+        (
+            _own_cell(W, h, x, c)[1],
+            "x comes first in z, then h, then the 1: so do the columns of W.",
+        ),
+        (
+            f * c + i * g.tanh(),
+            "A gate goes through a sigmoid, which makes it a number between 0, shut, "
+            "and 1, open.",
+        ),
+    ):
         if near(new_c, wrong):
             raise Wrong(why)
     for wrong, why in (
@@ -177,7 +220,7 @@ def _slips(new_h, new_c, W, x, h, c):
         (right.tanh(), "The output gate is missing. It says how much of c' is shown."),
         (si * right.tanh(), "You took the input gate, i, in place of o."),
         (o.tanh() * right.tanh(), "A gate goes through a sigmoid, and so does o."),
-    ):  # fmt: skip
+    ):
         if near(new_c, right) and near(new_h, wrong):
             raise Wrong(f"c' is right, h' = o tanh(c') is not. {why}")
 
@@ -211,9 +254,12 @@ def _step(made, grads, state):
         return made(grads, {"h": h, "c": c})
 
     value = ask_shapes(
-        forward, grads, state["h"], state["c"], hint="The first layer's x is "
-        "grads[None], [1, coords]: features are rows."
-    )  # fmt: skip
+        forward,
+        grads,
+        state["h"],
+        state["c"],
+        hint="The first layer's x is grads[None], [1, coords]: features are rows.",
+    )
     if not (isinstance(value, tuple) and len(value) == 2):
         raise Wrong("Return two things: the update and the new state.")
     update, after = value
@@ -221,8 +267,10 @@ def _step(made, grads, state):
         raise Wrong('The state is a dictionary: {"h": ..., "c": ...}.')
     for name in ("h", "c"):
         if isinstance(after[name], list | tuple):
-            raise Wrong(f"{name} is a {type(after[name]).__name__}: torch.stack makes "
-                        "one tensor of it, [layers, hidden, coords].")  # fmt: skip
+            raise Wrong(
+                f"{name} is a {type(after[name]).__name__}: torch.stack makes one "
+                "tensor of it, [layers, hidden, coords]."
+            )
         tensor_like(after[name], state[name], f"{name} is [layers, hidden, coords].")
     tensor_like(update, grads, "one update for each coordinate, [coords].")
     return update, after
@@ -306,15 +354,31 @@ def _own_growth() -> float:
 def growth_of_update(answer):
     """How many times the learned update grows from gradients of 0.01 to 1."""
     read_off(
-        answer, _own_growth(), 0.4,
+        answer,
+        _own_growth(),
+        0.4,
         "Ten before: steady. Read the learned curve on the left at 0.01 and at 1, and "
         "divide. Or set the size to each, and read the sentence under the picture.",
-        ((100, "So much does the gradient grow, and Momentum's update with it. Read "
-          "the learned curve."),
-         (1, "That is Adam, whose update does not depend on the size. Read the learned "
-          "curve."),
-         (_update(1.0) / _update(0.1), "That is from 0.1 to 1, the question before. "
-          "From 0.01 it is two powers of ten."),
-         (math.log10(_own_growth()), "That is the way in powers of ten. The axis is "
-          "logarithmic: take 10 to the power of it.")),
-    )  # fmt: skip
+        (
+            (
+                100,
+                "So much does the gradient grow, and Momentum's update with it. Read "
+                "the learned curve.",
+            ),
+            (
+                1,
+                "That is Adam, whose update does not depend on the size. Read the "
+                "learned curve.",
+            ),
+            (
+                _update(1.0) / _update(0.1),
+                "That is from 0.1 to 1, the question before. From 0.01 it is two "
+                "powers of ten.",
+            ),
+            (
+                math.log10(_own_growth()),
+                "That is the way in powers of ten. The axis is logarithmic: take 10 to "
+                "the power of it.",
+            ),
+        ),
+    )

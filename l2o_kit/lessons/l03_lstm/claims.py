@@ -82,25 +82,83 @@ def behind(axis: str, value, quick: bool, optimizer=None):
 
 
 CLAIMS = (
-    claim("permutation", "03", "Permuting coordinates permutes the updates, "
-           "to a relative 1e-12 in float64", PAPER.split(",")[0], 1e-12,
-           permutation_error, judged_on="10 steps of 50 gradients, seed 0",
-           bound=True),
-    claim("growth", "03", "Ten times the gradient: less than six times the step",
-           OWN, 6.0, growth, judged_on="11 steps, nothing drawn"),
-    claim("quadratic-dim-20", "03", "Twice the dimension, 20: a lower mean loss "
-           "than any of six rivals tuned at home", OWN, 1.0,
-           away, "dimension", 20, judged_on=PROBLEMS),
-    claim("quadratic-dim-100", "03", "Ten times the dimension, 100: a lower "
-           "mean loss than any of six rivals tuned at home", OWN, 1.0,
-           away, "dimension", 100, judged_on=PROBLEMS),
-    claim("quadratic-long", "03", "Ten times the horizon, 1,000 steps: a lower "
-           "mean loss than any of six rivals tuned at home", OWN, 1.0,
-           away, "horizon", 1000, judged_on=PROBLEMS),
-    claim("quadratic-steep", "03", "Losses ten times as large: a lower mean loss "
-           "than any of six rivals tuned at home", OWN, 1.0, away,
-           "scale", 10, judged_on=PROBLEMS),
-    claim("quadratic-long-end", "03", "At step 1,000 a rival tuned at home has a "
-           "lower loss on at most half of the problems", OWN, 0.5,
-           behind, "horizon", 1000, judged_on=COUNTED),
-)  # fmt: skip
+    claim(
+        "permutation",
+        "03",
+        "Permuting coordinates permutes the updates, to a relative 1e-12 in float64",
+        PAPER.split(",")[0],
+        1e-12,
+        permutation_error,
+        judged_on="10 steps of 50 gradients, seed 0",
+        bound=True,
+    ),
+    claim(
+        "growth",
+        "03",
+        "Ten times the gradient: less than six times the step",
+        OWN,
+        6.0,
+        growth,
+        judged_on="11 steps, nothing drawn",
+    ),
+    claim(
+        "quadratic-dim-20",
+        "03",
+        "Twice the dimension, 20: a lower mean loss than any of six rivals tuned at "
+        "home",
+        OWN,
+        1.0,
+        away,
+        "dimension",
+        20,
+        judged_on=PROBLEMS,
+    ),
+    claim(
+        "quadratic-dim-100",
+        "03",
+        "Ten times the dimension, 100: a lower mean loss than any of six rivals tuned "
+        "at home",
+        OWN,
+        1.0,
+        away,
+        "dimension",
+        100,
+        judged_on=PROBLEMS,
+    ),
+    claim(
+        "quadratic-long",
+        "03",
+        "Ten times the horizon, 1,000 steps: a lower mean loss than any of six rivals "
+        "tuned at home",
+        OWN,
+        1.0,
+        away,
+        "horizon",
+        1000,
+        judged_on=PROBLEMS,
+    ),
+    claim(
+        "quadratic-steep",
+        "03",
+        "Losses ten times as large: a lower mean loss than any of six rivals tuned at "
+        "home",
+        OWN,
+        1.0,
+        away,
+        "scale",
+        10,
+        judged_on=PROBLEMS,
+    ),
+    claim(
+        "quadratic-long-end",
+        "03",
+        "At step 1,000 a rival tuned at home has a lower loss on at most half of the "
+        "problems",
+        OWN,
+        0.5,
+        behind,
+        "horizon",
+        1000,
+        judged_on=COUNTED,
+    ),
+)

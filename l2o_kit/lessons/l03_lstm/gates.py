@@ -20,8 +20,12 @@ STREAMS = {
     "one kick": lambda t: (t == 1).astype(float),
     "noisy": lambda t: np.random.default_rng(0).normal(0.3, 1.0, len(t)),
 }
-PARTS = (("kept\nf c", BLUE), ("new\ni tanh d", ORANGE), ("cell\nc'", VERMILION),
-         ("hidden\nh'", GREEN))  # fmt: skip
+PARTS = (
+    ("kept\nf c", BLUE),
+    ("new\ni tanh d", ORANGE),
+    ("cell\nc'", VERMILION),
+    ("hidden\nh'", GREEN),
+)
 
 
 def run_cell(d, f: float, i: float):
@@ -62,8 +66,14 @@ class Gates(Panel):
         return {
             "stream": stream,
             "size": widgets.FloatLogSlider(
-                0.1, base=10, min=-2, max=1, step=0.25, readout_format=".2g",
-                description="size", **later
+                0.1,
+                base=10,
+                min=-2,
+                max=1,
+                step=0.25,
+                readout_format=".2g",
+                description="size",
+                **later,
             ),
             "forget": widgets.FloatSlider(
                 0.9, min=0.0, max=1.0, step=0.05, description="forget gate f", **later
@@ -74,7 +84,7 @@ class Gates(Panel):
             "step": widgets.IntSlider(
                 10, min=1, max=STEPS, description="look at step", **later
             ),
-        }  # fmt: skip
+        }
 
     def compute(self, state):
         """The stream, what the cell makes of it, and momentum beside it."""
@@ -86,40 +96,79 @@ class Gates(Panel):
         """Left one step as a sum, right all steps; both relative to the largest."""
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
         places = np.arange(len(PARTS))
-        self.stems = [left.plot([x, x], [0, 1], color=colour, linewidth=26,
-                                solid_capstyle="butt")[0]
-                      for x, (_, colour) in zip(places, PARTS,
-                                                strict=True)]  # fmt: skip
-        self.values = [left.text(x, 0, "", ha="center", va="center", weight="bold")
-                       for x in places]  # fmt: skip
-        self.signs = [left.text(x, 1.5, sign, ha="center", fontsize=14, color=GREY)
-                      for x, sign in ((0.5, "+"), (1.5, "="),
-                                      (2.5, "tanh"))]  # fmt: skip
+        self.stems = [
+            left.plot(
+                [x, x], [0, 1], color=colour, linewidth=26, solid_capstyle="butt"
+            )[0]
+            for x, (_, colour) in zip(places, PARTS, strict=True)
+        ]
+        self.values = [
+            left.text(x, 0, "", ha="center", va="center", weight="bold") for x in places
+        ]
+        self.signs = [
+            left.text(x, 1.5, sign, ha="center", fontsize=14, color=GREY)
+            for x, sign in ((0.5, "+"), (1.5, "="), (2.5, "tanh"))
+        ]
         left.axhline(0, color=BLACK, linewidth=0.8)
         left.set_xticks(places, [name for name, _ in PARTS])
-        left.set(xlim=(-0.6, 3.6), ylim=(-1.5, 1.9), yticks=[],
-                 ylabel="one step, relative")  # fmt: skip
+        left.set(
+            xlim=(-0.6, 3.6), ylim=(-1.5, 1.9), yticks=[], ylabel="one step, relative"
+        )
         steps = np.arange(1, STEPS + 1)
-        self.d = right.plot(steps, steps, color=GREY, linestyle="", marker="_",
-                            markersize=9, markeredgewidth=2.5,
-                            label="gradient d")[0]  # fmt: skip
-        self.v = right.plot(steps, steps, color=SKY, linewidth=7,
-                            label="momentum v")[0]  # fmt: skip
-        self.c = right.plot(steps, steps, color=VERMILION, marker="o", markersize=4,
-                            linewidth=2.2, label="cell c'")[0]  # fmt: skip
-        self.h = right.plot(steps, steps, color=GREEN, linestyle="-.",
-                            label="hidden h'")[0]  # fmt: skip
+        self.d = right.plot(
+            steps,
+            steps,
+            color=GREY,
+            linestyle="",
+            marker="_",
+            markersize=9,
+            markeredgewidth=2.5,
+            label="gradient d",
+        )[0]
+        self.v = right.plot(steps, steps, color=SKY, linewidth=7, label="momentum v")[0]
+        self.c = right.plot(
+            steps,
+            steps,
+            color=VERMILION,
+            marker="o",
+            markersize=4,
+            linewidth=2.2,
+            label="cell c'",
+        )[0]
+        self.h = right.plot(
+            steps, steps, color=GREEN, linestyle="-.", label="hidden h'"
+        )[0]
         self.here = right.axvline(1, color=BLACK, linewidth=1, linestyle=":")
         self.scale = right.text(0.6, -1.38, "", color=GREY)
         right.axhline(0, color=BLACK, linewidth=0.8)
-        right.set(xlim=(0.3, STEPS + 0.7), ylim=(-1.5, 1.2), yticks=(-1, 0, 1),
-                  xlabel="step t", ylabel="relative to the largest")  # fmt: skip
+        right.set(
+            xlim=(0.3, STEPS + 0.7),
+            ylim=(-1.5, 1.2),
+            yticks=(-1, 0, 1),
+            xlabel="step t",
+            ylabel="relative to the largest",
+        )
         right.set_xticks((1, 5, 10, 15, 20))
-        right.legend(loc="lower center", bbox_to_anchor=(0.48, 1.0), frameon=False,
-                     ncols=4, columnspacing=0.7, handlelength=1.2, fontsize=9,
-                     handletextpad=0.8)  # fmt: skip
-        return figure, [*self.stems, *self.values, self.here, self.d, self.v, self.c,
-                        self.h, self.scale]  # fmt: skip
+        right.legend(
+            loc="lower center",
+            bbox_to_anchor=(0.48, 1.0),
+            frameon=False,
+            ncols=4,
+            columnspacing=0.7,
+            handlelength=1.2,
+            fontsize=9,
+            handletextpad=0.8,
+        )
+        return figure, [
+            *self.stems,
+            *self.values,
+            self.here,
+            self.d,
+            self.v,
+            self.c,
+            self.h,
+            self.scale,
+        ]
 
     def draw(self, result):
         """One scale for each plot: its largest value is 1."""
@@ -127,10 +176,15 @@ class Gates(Panel):
         top = np.abs(parts).max() or 1.0
         for stem, text, value in zip(self.stems, self.values, parts, strict=True):
             stem.set_ydata([0, value / top])
-            text.set(text=f"{value:.2g}",
-                     y=value / top + (0.12 if value >= 0 else -0.12))  # fmt: skip
-        lines = [(self.d, result["d"]), (self.v, result["v"]),
-                 (self.c, result["cell"][2]), (self.h, result["cell"][3])]  # fmt: skip
+            text.set(
+                text=f"{value:.2g}", y=value / top + (0.12 if value >= 0 else -0.12)
+            )
+        lines = [
+            (self.d, result["d"]),
+            (self.v, result["v"]),
+            (self.c, result["cell"][2]),
+            (self.h, result["cell"][3]),
+        ]
         scale = max(np.abs(values).max() for _, values in lines)
         for line, values in lines:
             line.set_ydata(values / scale)
@@ -153,11 +207,13 @@ class Gates(Panel):
         shown = sorted({1, 2, 5, STEPS, result["step"]})
         rows = [
             [name, *(f"{values[t - 1]:.3g}" for t in shown)]
-            for name, values in (("gradient d", result["d"]),
-                                 ("cell c'", result["cell"][2]),
-                                 ("hidden h'", result["cell"][3]),
-                                 ("momentum v", result["v"]))
-        ]  # fmt: skip
+            for name, values in (
+                ("gradient d", result["d"]),
+                ("cell c'", result["cell"][2]),
+                ("hidden h'", result["cell"][3]),
+                ("momentum v", result["v"]),
+            )
+        ]
         return ["", *(f"step {t}" for t in shown)], rows
 
 

@@ -25,11 +25,12 @@ class MetaTraining(LiveTraining):
         """The window, the learning rate of phi, the seed."""
         return {
             "unroll": widgets.SelectionSlider(
-                options=[(str(u), u) for u in (1, 5, 10, 20, 50, 100)], value=20,
+                options=[(str(u), u) for u in (1, 5, 10, 20, 50, 100)],
+                value=20,
                 description="window U",
             ),
             **rate_and_seed(RATE),
-        }  # fmt: skip
+        }
 
     def begin(self, state):
         """The optimizer before the training."""

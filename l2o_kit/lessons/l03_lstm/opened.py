@@ -91,8 +91,13 @@ class Opened(Panel):
         {"past": "alternating", "size": 0.1},
     )
 
-    def __init__(self, guess: Guess | None = None, projector: bool | None = None, *,
-                 optimizer=None):  # fmt: skip
+    def __init__(
+        self,
+        guess: Guess | None = None,
+        projector: bool | None = None,
+        *,
+        optimizer=None,
+    ):
         learned = shipped() if optimizer is None else deepcopy(optimizer).double()
         self.rules = {"learned": learned_step(learned)}
         self.rules |= {name: hand_made_step(name) for name in NAMES[1:]}
@@ -104,20 +109,29 @@ class Opened(Panel):
             options=list(PATTERNS), value="steady", description="ten before"
         )
         size = widgets.FloatLogSlider(
-            0.1, base=10, min=-3, max=2, step=0.1, readout_format=".2g",
-            description="gradient size", continuous_update=False,
-        )  # fmt: skip
+            0.1,
+            base=10,
+            min=-3,
+            max=2,
+            step=0.1,
+            readout_format=".2g",
+            description="gradient size",
+            continuous_update=False,
+        )
         return {"past": past, "size": size}
 
     def compute(self, state):
         """Updates at every size; influences at the chosen one, the largest being 1."""
         pattern = np.append(PATTERNS[state["past"]], 1.0)
-        counts = {name: influence(step, state["size"] * pattern)
-                  for name, step in self.rules.items()}  # fmt: skip
+        counts = {
+            name: influence(step, state["size"] * pattern)
+            for name, step in self.rules.items()
+        }
         return {
-            **state, "updates": {n: _sizes(s, pattern) for n, s in self.rules.items()},
+            **state,
+            "updates": {n: _sizes(s, pattern) for n, s in self.rules.items()},
             "counts": {n: c / (np.abs(c).max() or 1.0) for n, c in counts.items()},
-        }  # fmt: skip
+        }
 
     def make_figure(self):
         """Left |update| against |gradient|, right influence against age."""
@@ -129,16 +143,25 @@ class Opened(Panel):
             look |= {"markevery": 1}
             self.ages[name] = right.plot(ages, ages, **look)[0]
         self.here = left.axvline(1, color=BLACK, linewidth=1, linestyle=":")
-        left.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]),
-                 ylim=(LOW, HIGH), xlabel="gradient size",
-                 ylabel="size of the update")  # fmt: skip
+        left.set(
+            xscale="log",
+            yscale="log",
+            xlim=(SIZES[0], SIZES[-1]),
+            ylim=(LOW, HIGH),
+            xlabel="gradient size",
+            ylabel="size of the update",
+        )
         plain_ticks(left.xaxis, (0.001, 0.01, 0.1, 1, 10, 100))
         plain_ticks(left.yaxis, (1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10))
         left.legend(loc="lower right", frameon=False)
         right.axhline(0, color=GREY, linewidth=1)
-        right.set(xlim=(-0.3, PAST + 0.3), ylim=(-1.1, 1.1), yticks=(-1, 0, 1),
-                  xlabel="gradient of k steps ago",
-                  ylabel="influence, largest = 1")  # fmt: skip
+        right.set(
+            xlim=(-0.3, PAST + 0.3),
+            ylim=(-1.1, 1.1),
+            yticks=(-1, 0, 1),
+            xlabel="gradient of k steps ago",
+            ylabel="influence, largest = 1",
+        )
         right.text(PAST, 0.9, "pushes downhill", color=GREY, ha="right")
         right.text(PAST, -1.0, "pushes uphill", color=GREY, ha="right")
         right.set_xticks(ages[::2])
@@ -160,7 +183,7 @@ class Opened(Panel):
         return (
             f"After ten gradients ({result['past']}) of size {result['size']:.2g} and "
             f"one more, the updates are: {', '.join(sizes)}. The oldest gradient that "
-            f"still counts half as much as the weightiest, in the learned rule, is "
+            "still counts half as much as the weightiest, in the learned rule, is "
             f"{reach} steps old."
         )
 
@@ -168,10 +191,13 @@ class Opened(Panel):
         """The update at the chosen size, and the influence at four ages."""
         ages = (0, 1, 5, PAST)
         rows = [
-            [name, f"{self._update(result, name):.3g}",
-             *(f"{-result['counts'][name][k]:.2f}" for k in ages)]
+            [
+                name,
+                f"{self._update(result, name):.3g}",
+                *(f"{-result['counts'][name][k]:.2f}" for k in ages),
+            ]
             for name in NAMES
-        ]  # fmt: skip
+        ]
         return ["rule", "update", *(f"influence, k = {k}" for k in ages)], rows
 
     def _update(self, result, name):
@@ -200,7 +226,9 @@ def growth_question() -> Guess:
 
     return Guess(
         "All gradients become ten times larger, 1 in place of 0.1. How much larger is "
-        "the learned optimizer's step?", truth=truth, options=OPTIONS,
+        "the learned optimizer's step?",
+        truth=truth,
+        options=OPTIONS,
         because="Read it off on the left: Momentum's line rises tenfold, Adam's is "
         "level.",
-    )  # fmt: skip
+    )

@@ -50,23 +50,35 @@ class Preprocessing(Panel):
         """p, and the size of the gradient."""
         return {
             "p": widgets.FloatSlider(
-                10.0, min=2.0, max=20.0, step=0.5, description="p",
+                10.0,
+                min=2.0,
+                max=20.0,
+                step=0.5,
+                description="p",
                 continuous_update=False,
             ),
             "size": widgets.FloatLogSlider(
-                1e-3, base=10, min=-8, max=4, step=0.25, readout_format=".2g",
-                description="gradient size |d|", continuous_update=False,
+                1e-3,
+                base=10,
+                min=-8,
+                max=4,
+                step=0.25,
+                readout_format=".2g",
+                description="gradient size |d|",
+                continuous_update=False,
             ),
-        }  # fmt: skip
+        }
 
     def compute(self, state):
         """Both curves of both plots, and their values at the chosen size."""
         p, size = state["p"], state["size"]
         return {
-            **state, "features": features(SIZES, p), "here": features([size], p)[:, 0],
+            **state,
+            "features": features(SIZES, p),
+            "here": features([size], p)[:, 0],
             "contrast": {kind: contrast(SIZES, kind, p) for kind in KINDS},
             "contrast here": {kind: contrast(size, kind, p)[0] for kind in KINDS},
-        }  # fmt: skip
+        }
 
     def make_figure(self):
         """Left what the network sees, right what a gate can tell apart."""
@@ -74,15 +86,19 @@ class Preprocessing(Panel):
         left.plot(SIZES, SIZES, color=VERMILION, linestyle="--", linewidth=2)
         left.text(2.2, 1.25, "d itself", color=VERMILION, weight="bold")
         self.parts = [
-            left.plot(SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4,
-                      label=label)[0]
-            for colour, line, label in ((BLUE, "-", "log part"),
-                                        (GREEN, "-.", "sign part"))
-        ]  # fmt: skip
+            left.plot(
+                SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4, label=label
+            )[0]
+            for colour, line, label in (
+                (BLUE, "-", "log part"),
+                (GREEN, "-.", "sign part"),
+            )
+        ]
         self.threshold = left.axvline(1, color=GREY, linestyle=":")
         self.name = left.text(1, -1.35, "", color=GREY)
-        self.points = [left.plot([1], [1], marker, color=BLACK, markersize=9)[0]
-                       for marker in "os"]  # fmt: skip
+        self.points = [
+            left.plot([1], [1], marker, color=BLACK, markersize=9)[0] for marker in "os"
+        ]
         left.set(
             xscale="log",
             xlim=(SIZES[0], SIZES[-1]),
@@ -90,26 +106,41 @@ class Preprocessing(Panel):
             xlabel="gradient size |d|, d > 0",
             ylabel="input to the network",
         )
-        left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
-                    ncols=2)  # fmt: skip
+        left.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, ncols=2
+        )
         self.curves = {
-            kind: right.plot(SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4,
-                             label=label)[0]
+            kind: right.plot(
+                SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4, label=label
+            )[0]
             for kind, (colour, line, label) in KINDS.items()
-        }  # fmt: skip
-        self.marks = {kind: right.plot([1], [1], "o", color=BLACK, markersize=9)[0]
-                      for kind in KINDS}  # fmt: skip
+        }
+        self.marks = {
+            kind: right.plot([1], [1], "o", color=BLACK, markersize=9)[0]
+            for kind in KINDS
+        }
         right.axhspan(LOW, 1e-3, color=GREY, alpha=0.15, linewidth=0)
         right.text(7e3, 2e-7, "too little to notice", color=GREY, ha="right")
-        right.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]),
-                  ylim=(LOW, HIGH), xlabel="gradient size |d|",
-                  ylabel="a gate moves, d against 2 d")  # fmt: skip
+        right.set(
+            xscale="log",
+            yscale="log",
+            xlim=(SIZES[0], SIZES[-1]),
+            ylim=(LOW, HIGH),
+            xlabel="gradient size |d|",
+            ylabel="a gate moves, d against 2 d",
+        )
         right.legend(loc="upper left", frameon=False)
         for ax in (left, right):
             plain_ticks(ax.xaxis, (1e-8, 1e-4, 1, 1e4))
         plain_ticks(right.yaxis, (1e-6, 1e-4, 0.01, 1))
-        return figure, [*self.parts, self.threshold, self.name, *self.points,
-                        *self.curves.values(), *self.marks.values()]  # fmt: skip
+        return figure, [
+            *self.parts,
+            self.threshold,
+            self.name,
+            *self.points,
+            *self.curves.values(),
+            *self.marks.values(),
+        ]
 
     def draw(self, result):
         """Move the curves, the threshold e^-p, and the points at the chosen size."""
@@ -131,9 +162,9 @@ class Preprocessing(Panel):
         raw, own = (result["contrast here"][kind] for kind in KINDS)
         return (
             f"With p = {result['p']:g}, a gradient of {result['size']:.2g} becomes "
-            f"({first:.2f}, {second:.2g}), the "
-            f"{'log' if second == 1 else 'linear'} branch. Between d and 2 d a gate "
-            f"moves by {own:.2g}; shown d itself, by {raw:.2g}."
+            f"({first:.2f}, {second:.2g}), the {'log' if second == 1 else 'linear'} "
+            f"branch. Between d and 2 d a gate moves by {own:.2g}; shown d itself, by "
+            f"{raw:.2g}."
         )
 
     def numbers(self, result):
@@ -158,7 +189,9 @@ def raw_question() -> Guess:
 
     return Guess(
         "Feed gradients to the network as they are. Of which size can it best tell d "
-        "from 2 d?", truth=truth, options=OPTIONS,
+        "from 2 d?",
+        truth=truth,
+        options=OPTIONS,
         because="A small d hardly moves a gate, and a large one has moved it as far as "
         "it goes: the dashed hump on the right.",
-    )  # fmt: skip
+    )

@@ -50,12 +50,16 @@ def costs(place: str, steps: int = 100) -> dict:
     rival = min(SIX_RIVALS, key=lambda k: needed[k] * seconds[k])
     trained, gradients = spent(PLACES[place])
     return {
-        "goal": goal, "gradient": gradient, "rival": NAMES[rival], "T": steps,
-        "needs": needed[rival], "gradients": gradients,
+        "goal": goal,
+        "gradient": gradient,
+        "rival": NAMES[rival],
+        "T": steps,
+        "needs": needed[rival],
+        "gradients": gradients,
         "train": max(0.0, trained - gradients * gradient),
         "learned": float(seconds[0]) - gradient,
         "other": max(0.0, float(seconds[rival]) - gradient),
-    }  # fmt: skip
+    }
 
 
 def spent(name: str) -> tuple[float, int]:
@@ -93,17 +97,25 @@ class BreakEven(Panel):
 
     def make_controls(self):
         """The place, runs for tuning, seconds of a gradient."""
-        place = widgets.ToggleButtons(options=list(PLACES)[::-1][:2][::-1],
-                                      description="network")  # fmt: skip
+        place = widgets.ToggleButtons(
+            options=list(PLACES)[::-1][:2][::-1], description="network"
+        )
         return {
             "place": place,
-            "tuning": widgets.IntSlider(0, 0, 40, description="runs to tune",
-                                        continuous_update=False),
-            "gradient": widgets.FloatLogSlider(
-                0.001, base=10, min=-4, max=1, step=0.5, readout_format=".2g",
-                description="gradient, s", continuous_update=False,
+            "tuning": widgets.IntSlider(
+                0, 0, 40, description="runs to tune", continuous_update=False
             ),
-        }  # fmt: skip
+            "gradient": widgets.FloatLogSlider(
+                0.001,
+                base=10,
+                min=-4,
+                max=1,
+                step=0.5,
+                readout_format=".2g",
+                description="gradient, s",
+                continuous_update=False,
+            ),
+        }
 
     def compute(self, state):
         """Both lines and where they cross."""
@@ -117,17 +129,27 @@ class BreakEven(Panel):
         figure, (ax,) = new_figure(8.0, 3.8)
         (self.learned,) = ax.plot(RUNS, RUNS, **look_of("learned", 0))
         (self.rival,) = ax.plot(RUNS, RUNS, **look_of("Adam", 0))
-        (self.here,) = ax.plot([1], [1], linestyle="", marker="*", markersize=16,
-                               color=BLACK)  # fmt: skip
-        self.names = [ax.text(1.3, 1, "", color=ink(line.get_color()), weight="bold")
-                      for line in (self.learned, self.rival)]  # fmt: skip
-        ax.set(xscale="log", yscale="log", xlim=(1, 1e6), ylim=(BOTTOM, TOP),
-               xlabel="networks to train, n", ylabel="time in all")  # fmt: skip
+        (self.here,) = ax.plot(
+            [1], [1], linestyle="", marker="*", markersize=16, color=BLACK
+        )
+        self.names = [
+            ax.text(1.3, 1, "", color=ink(line.get_color()), weight="bold")
+            for line in (self.learned, self.rival)
+        ]
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlim=(1, 1e6),
+            ylim=(BOTTOM, TOP),
+            xlabel="networks to train, n",
+            ylabel="time in all",
+        )
         ticks = [10**k for k in range(7)]
         ax.xaxis.set_ticks(ticks, [f"{n:,}" for n in ticks])
         ax.xaxis.set_ticks([], minor=True)
-        ax.yaxis.set_ticks([1, 60, HOUR, DAY, YEAR],
-                           ["1 s", "1 min", "1 h", "1 day", "1 year"])  # fmt: skip
+        ax.yaxis.set_ticks(
+            [1, 60, HOUR, DAY, YEAR], ["1 s", "1 min", "1 h", "1 day", "1 year"]
+        )
         ax.yaxis.set_ticks([], minor=True)
         return figure, [self.learned, self.rival, self.here, *self.names]
 
@@ -153,16 +175,18 @@ class BreakEven(Panel):
         c = result["costs"]
         pays = (
             f"pays from {result['runs']:,.0f} networks on"
-            if result["runs"] < 1e7 else "never pays"
-        )  # fmt: skip
+            if result["runs"] < 1e7
+            else "never pays"
+        )
         reach = (
             f"{c['rival']} needs {c['needs']:.0f} steps"
-            if np.isfinite(c["needs"]) else "no rival gets there in 500 steps"
-        )  # fmt: skip
+            if np.isfinite(c["needs"])
+            else "no rival gets there in 500 steps"
+        )
         return (
             f"{result['place']}: the learned optimizer reaches {c['goal']:.3g} in "
-            f"{c['T']} steps; {reach}. With {_ms(result['gradient'])} ms a "
-            f"gradient and {result['tuning']} runs to tune the rival for each network, "
+            f"{c['T']} steps; {reach}. With {_ms(result['gradient'])} ms a gradient "
+            f"and {result['tuning']} runs to tune the rival for each network, "
             f"meta-training {pays}."
         )
 
@@ -199,6 +223,7 @@ def pays_question() -> Guess:
     return Guess(
         "The 28x28 network, on this kit's machine, its rival tuned already: from how "
         "many networks on does meta-training pay, in time?",
-        truth=truth, options=(SOON, LATE, NEVER),
+        truth=truth,
+        options=(SOON, LATE, NEVER),
         because="A rival needs fewer steps, and each of its steps is quicker.",
-    )  # fmt: skip
+    )

@@ -38,25 +38,35 @@ def cross_entropy(answer):
     seen, right = number(value), _own_loss(z, y)
     probability = z.sigmoid()
     for wrong, why in (
-        (4 * right, "You add up the examples. With the mean, the size of the minibatch "
-         "does not change the size of the gradient."),
+        (
+            4 * right,
+            "You add up the examples. With the mean, the size of the minibatch does "
+            "not change the size of the gradient.",
+        ),
         (-right, "The sign is turned: a loss is large where the answer is bad."),
-        (_own_loss(probability, y), "The outputs z go in as they are: the formula has "
-         "the sigmoid in it. Yours puts them through a sigmoid first."),
+        (
+            _own_loss(probability, y),
+            "The outputs z go in as they are: the formula has the sigmoid in it. Yours "
+            "puts them through a sigmoid first.",
+        ),
         (_own_loss(-z, y), "Classes 0 and 1 have changed places: y multiplies z."),
-        (F.softplus(z).mean(), "The second term, y z, is missing: yours does not look "
-         "at the targets."),
+        (
+            F.softplus(z).mean(),
+            "The second term, y z, is missing: yours does not look at the targets.",
+        ),
         (F.mse_loss(probability, y), "That is the squared error of the probability."),
-    ):  # fmt: skip
+    ):
         if near(seen, wrong):
             raise Wrong(why)
     if not near(seen, right):
-        raise Wrong(f"For z = 0.5, -1, 2, -0.3 and y = 1, 0, 0, 1 yours gives "
-                    f"{seen:.4f}, expected {float(right):.4f}.")  # fmt: skip
+        raise Wrong(
+            f"For z = 0.5, -1, 2, -0.3 and y = 1, 0, 0, 1 yours gives {seen:.4f}, "
+            f"expected {float(right):.4f}."
+        )
     far = torch.tensor([[200.0], [-200.0]]), torch.tensor([[0.0], [1.0]])
     if not near(number(ask(answer, *far)), 200.0):
         raise Wrong(
-            f"For outputs of 200 and -200 with the wrong class yours gives "
+            "For outputs of 200 and -200 with the wrong class yours gives "
             f"{number(ask(answer, *far)):.4g}, expected 200: e^200 is more than a "
             "number can hold. torch.nn.functional.softplus(z) is log(1 + e^z), safely."
         )
@@ -86,8 +96,11 @@ def _own_traps():
     return set(TRAPS)
 
 
-@exercise(_own_traps, "an untuned rival, a memory that is not emptied, gradients "
-          "cut by eight, and two different measures.")  # fmt: skip
+@exercise(
+    _own_traps,
+    "an untuned rival, a memory that is not emptied, gradients cut by eight, and two "
+    "different measures.",
+)
 def traps(answer):
     """The letters of the lines that make the comparison unfair."""
     named = letters(ask(answer), TRAPS | HARMLESS.keys())
@@ -141,14 +154,13 @@ def best_rate(answer):
     judged = Quadratic(3).sample(8, stream(JUDGED, "problems")).theta0[0]
     if any(torch.equal(theta, judged) for theta in drawn):
         raise Wrong(
-            "You tune on the very problems that will be judged, those of "
-            "seed=judged. A rate chosen there looks better than it is. Take another "
-            "seed."
+            "You tune on the very problems that will be judged, those of seed=judged. "
+            "A rate chosen there looks better than it is. Take another seed."
         )
     if len(drawn) > 1 and not all(torch.equal(t, drawn[0]) for t in drawn):
         raise Wrong(
-            "Each rate saw other problems, so luck has a say. Give every rate the "
-            "same seed."
+            "Each rate saw other problems, so luck has a say. Give every rate the same "
+            "seed."
         )
     if len(drawn) < len(RATES):
         raise Wrong(f"You tried {len(drawn)} of {len(RATES)} rates.")
@@ -197,15 +209,22 @@ def break_even(answer):
     training, learned, rival = 601.0, 2.0, 5.0  # no whole number of runs
     seen = number(ask(answer, training, learned, rival))
     for wrong, why in (
-        (training / learned, "That is how many runs take as long as the training. What "
-         "does each run *save*?"),
-        (training / rival, "The learned optimizer's run takes time too: what does a "
-         "run save?"),
+        (
+            training / learned,
+            "That is how many runs take as long as the training. What does each run "
+            "*save*?",
+        ),
+        (
+            training / rival,
+            "The learned optimizer's run takes time too: what does a run save?",
+        ),
         (training / (rival + learned), "A run saves the difference of the two times."),
-        ((rival - learned) / training, "Upside down: yours is what part of the "
-         "training one run pays back."),
+        (
+            (rival - learned) / training,
+            "Upside down: yours is what part of the training one run pays back.",
+        ),
         (training * (rival - learned), "Divide: n runs save n times the difference."),
-    ):  # fmt: skip
+    ):
         if near(seen, wrong):
             raise Wrong(why)
     if not near(seen, training / (rival - learned)):
@@ -255,17 +274,32 @@ def step_of_equal_loss(answer):
     """The step at which the learned optimizer has the loss Adam ends with."""
     curves, step = _curves(), _own_level()
     read_off(
-        answer, step, 0.13,
+        answer,
+        step,
+        0.13,
         "Digits 28x28, 100 steps, against steps. From the end of Adam's curve go left, "
         "level, until you meet the learned one.",
-        ((100, "There Adam ends. Go left from there: when had the learned optimizer "
-          "that loss?"),
-         (100 - step, "That is how many steps it saves. Asked is the step at which it "
-          "arrives."),
-         (curves["Adam"][-1] / curves["learned"][-1], "That is how many times lower it "
-          "ends, a distance up and down. Asked is one from right to left."),
-         (curves["Adam"][-1], "That is Adam's last loss. Asked is a step."),
-         (2 * reaches(curves["learned"], curves["SGD"][-1]), "There it has the loss "
-          "that SGD ends with. Adam has the green crosses: see the picture on "
-          "the right.")),
-    )  # fmt: skip
+        (
+            (
+                100,
+                "There Adam ends. Go left from there: when had the learned optimizer "
+                "that loss?",
+            ),
+            (
+                100 - step,
+                "That is how many steps it saves. Asked is the step at which it "
+                "arrives.",
+            ),
+            (
+                curves["Adam"][-1] / curves["learned"][-1],
+                "That is how many times lower it ends, a distance up and down. Asked "
+                "is one from right to left.",
+            ),
+            (curves["Adam"][-1], "That is Adam's last loss. Asked is a step."),
+            (
+                2 * reaches(curves["learned"], curves["SGD"][-1]),
+                "There it has the loss that SGD ends with. Adam has the green crosses: "
+                "see the picture on the right.",
+            ),
+        ),
+    )

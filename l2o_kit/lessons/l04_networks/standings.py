@@ -73,10 +73,12 @@ def seconds_per_step(place: str, tuned: dict) -> np.ndarray:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return np.array([
-            np.median([_timed(rule, optimizee) for _ in range(5)])
-            for rule in rules(place, tuned).values()
-        ])  # fmt: skip
+        return np.array(
+            [
+                np.median([_timed(rule, optimizee) for _ in range(5)])
+                for rule in rules(place, tuned).values()
+            ]
+        )
     finally:
         torch.set_num_threads(threads)
 
@@ -97,8 +99,10 @@ def build() -> dict:
         name: np.array([[one[name] for one in some] for some in rows])
         for name in rows[0][0]
     }
-    seconds = [seconds_per_step(place, rivals(recipe, "last", 100))
-               for place, recipe in PLACES.items()]  # fmt: skip
+    seconds = [
+        seconds_per_step(place, rivals(recipe, "last", 100))
+        for place, recipe in PLACES.items()
+    ]
     return arrays | {"seconds": np.array(seconds)}
 
 

@@ -18,8 +18,11 @@ from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
 STEPS, SECONDS = "steps", "time"
-MEASURES = {"training loss": "last", "held-out loss": "held_out",
-            "held-out score": "score"}  # fmt: skip
+MEASURES = {
+    "training loss": "last",
+    "held-out loss": "held_out",
+    "held-out score": "score",
+}
 LOW, HIGH = 1e-3, 5.0  # of all losses
 
 
@@ -52,14 +55,20 @@ class Networks(Panel):
         """The curves of all rules, and what each ends with."""
         place = list(PLACES).index(state["place"])
         horizon = HORIZONS.index(state["steps"])
-        rows = {name: values[place, horizon] for name, values in _stored().items()
-                if name != "seconds"}  # fmt: skip
+        rows = {
+            name: values[place, horizon]
+            for name, values in _stored().items()
+            if name != "seconds"
+        }
         rows["score"] = score(rows, state["place"])
         seconds = _stored()["seconds"][place] * state["steps"]
         return {
-            **state, "curves": rows["losses"][:, 0], "run": seconds,
-            "ends": rows[MEASURES[state["measure"]]], "ratio": rows["ratio"],
-        }  # fmt: skip
+            **state,
+            "curves": rows["losses"][:, 0],
+            "run": seconds,
+            "ends": rows[MEASURES[state["measure"]]],
+            "ratio": rows["ratio"],
+        }
 
     def make_figure(self):
         """Left nine curves; right nine dots with their intervals."""
@@ -69,18 +78,29 @@ class Networks(Panel):
         for phase, name in enumerate(NAMES):
             look = look_of(name, phase)
             self.lines += left.plot(share, share, **look)
-        left.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, 100),
-                 xlabel="steps, or time: % of the longest run",
-                 ylabel="training loss f(theta_t)")  # fmt: skip
+        left.set(
+            yscale="log",
+            ylim=(LOW, HIGH),
+            xlim=(0, 100),
+            xlabel="steps, or time: % of the longest run",
+            ylabel="training loss f(theta_t)",
+        )
         plain_ticks(left.yaxis, (0.001, 0.01, 0.1, 1))
         self.dots, self.spans = [], []
         for k, name in enumerate(NAMES):
             look = look_of(name, 0)
             height = len(NAMES) - k
-            (dot,) = right.plot([0.5], [height], linestyle="", color=look["color"],
-                                marker=look["marker"], markersize=8)  # fmt: skip
-            (span,) = right.plot([0.4, 0.6], [height] * 2, color=look["color"],
-                                 linewidth=2.5)  # fmt: skip
+            (dot,) = right.plot(
+                [0.5],
+                [height],
+                linestyle="",
+                color=look["color"],
+                marker=look["marker"],
+                markersize=8,
+            )
+            (span,) = right.plot(
+                [0.4, 0.6], [height] * 2, color=look["color"], linewidth=2.5
+            )
             self.dots.append(dot)
             self.spans.append(span)
         right.set_yticks(range(len(NAMES), 0, -1), NAMES)
@@ -115,15 +135,19 @@ class Networks(Panel):
         rival = min(six, key=lambda k: -result["ratio"][k, 0])
         ratio, low, high = result["ratio"][rival]
         time = 1000 * result["run"] / result["steps"]
-        against = "" if result["axis"] == STEPS else (
-            f" A step takes {time[0]:.1f} ms for the learned optimizer and "
-            f"{time[NAMES.index('Adam')]:.1f} ms for Adam, the gradient included."
-        )  # fmt: skip
+        against = (
+            ""
+            if result["axis"] == STEPS
+            else (
+                f" A step takes {time[0]:.1f} ms for the learned optimizer and "
+                f"{time[NAMES.index('Adam')]:.1f} ms for Adam, the gradient included."
+            )
+        )
         return (
             f"{result['place']}, {result['steps']} steps: by {result['measure']} "
             f"{best} is best. In training the learned optimizer ends with {ratio:.2f} "
-            f"times the loss of the best of six rivals, {NAMES[rival]} "
-            f"(95 % interval {low:.2f} to {high:.2f}).{against}"
+            f"times the loss of the best of six rivals, {NAMES[rival]} (95 % interval "
+            f"{low:.2f} to {high:.2f}).{against}"
         )
 
     def numbers(self, result):
@@ -163,13 +187,15 @@ def overfit_question() -> Guess:
     def truth():
         rows = _stored()
         place, horizon = list(PLACES).index("diabetes"), HORIZONS.index(500)
-        best = [rows[name][place, horizon, :, 0].argmin()
-                for name in ("last", "held_out")]  # fmt: skip
+        best = [
+            rows[name][place, horizon, :, 0].argmin() for name in ("last", "held_out")
+        ]
         return options[int(best[0] != best[1])]
 
     return Guess(
         "The diabetes network has 354 examples to train on. After 500 steps one rule "
         "has the lowest training loss. Has it also the lowest loss on held-out data?",
-        truth=truth, options=options,
+        truth=truth,
+        options=options,
         because="Choose diabetes and 500 steps, and switch between the two losses.",
-    )  # fmt: skip
+    )

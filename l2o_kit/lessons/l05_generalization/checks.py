@@ -23,18 +23,31 @@ def discount_weights(answer):
     value = value if isinstance(value, torch.Tensor) else _listed(value)
     value = tensor_like(value, right, "one weight for each of theta_1 to theta_T.")
     for wrong, why in (
-        (right.flip(0), "That is turned round: the *last* loss has the weight 1, as "
-         "in discount^(T - s) with s = T."),
-        (DISCOUNT * right, "One power too many: the last loss has the weight "
-         "discount^0 = 1."),
-        (DISCOUNT * right.flip(0), "That is discount^s. The power counts the steps "
-         "that are still to come, T - s."),
-        (right / right.sum(), "You make them add up to 1. They need not: Adam, which "
-         "trains phi, is blind to the size of the meta-gradient."),
+        (
+            right.flip(0),
+            "That is turned round: the *last* loss has the weight 1, as in discount^(T "
+            "- s) with s = T.",
+        ),
+        (
+            DISCOUNT * right,
+            "One power too many: the last loss has the weight discount^0 = 1.",
+        ),
+        (
+            DISCOUNT * right.flip(0),
+            "That is discount^s. The power counts the steps that are still to come, T "
+            "- s.",
+        ),
+        (
+            right / right.sum(),
+            "You make them add up to 1. They need not: Adam, which trains phi, is "
+            "blind to the size of the meta-gradient.",
+        ),
         (torch.full((STEPS,), DISCOUNT), "Each weight is the same. Take a power."),
-        (torch.tensor([DISCOUNT * (STEPS - s) for s in range(1, STEPS + 1)]),
-         "You multiply; the discount is to the power of T - s."),
-    ):  # fmt: skip
+        (
+            torch.tensor([DISCOUNT * (STEPS - s) for s in range(1, STEPS + 1)]),
+            "You multiply; the discount is to the power of T - s.",
+        ),
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if not near(value, right):
@@ -44,8 +57,9 @@ def discount_weights(answer):
         )
     last = ask(answer, 3, 0.0)
     last = last if isinstance(last, torch.Tensor) else _listed(last)
-    last = tensor_like(last, torch.zeros(3), "one weight for each of theta_1 to "
-                       "theta_T.")  # fmt: skip
+    last = tensor_like(
+        last, torch.zeros(3), "one weight for each of theta_1 to theta_T."
+    )
     if not near(last, torch.tensor([0.0, 0.0, 1.0])):
         raise Wrong(
             f"A discount of 0 gives {_short(last)}, expected 0, 0, 1: zero to the "
@@ -83,8 +97,9 @@ def _broken(grads, *, correct=True, root=True, of_m=False, late=False, kept=Fals
     return torch.stack(inputs)
 
 
-@exercise(_own_normalized, "whatever the size of the gradients, the inputs are about "
-          "one.")  # fmt: skip
+@exercise(
+    _own_normalized, "whatever the size of the gradients, the inputs are about one."
+)
 def normalized_inputs(answer):
     """Gradients [steps, coords] and beta to the inputs, [steps, 2, coords]."""
     sizes = torch.tensor([1.0, 1000.0, 0.0])
@@ -99,24 +114,34 @@ def normalized_inputs(answer):
     value = tensor_like(value, right, "a step, the two inputs, a coordinate.")
     for wrong, why in (
         (right.flip(1), "The averaged gradient comes first, then the new one."),
-        (_broken(grads, correct=False), "At the first step m is only (1 - beta) d. "
-         "Divide m and v by 1 - beta^t: averages that begin at zero are too small."),
-        (_broken(grads, root=False), "You divide by v. It is the mean of d squared: "
-         "take its square root, or the inputs keep the size of the gradients, upside "
-         "down."),
+        (
+            _broken(grads, correct=False),
+            "At the first step m is only (1 - beta) d. Divide m and v by 1 - beta^t: "
+            "averages that begin at zero are too small.",
+        ),
+        (
+            _broken(grads, root=False),
+            "You divide by v. It is the mean of d squared: take its square root, or "
+            "the inputs keep the size of the gradients, upside down.",
+        ),
         (_broken(grads, of_m=True), "v averages the squares of d, not those of m."),
-        (_broken(grads, late=True), "You use the m and v of the step before. Update "
-         "them first."),
-        (_broken(grads, kept=True), "The next step goes on from the divided m and v. "
-         "Keep the undivided ones for it."),
-    ):  # fmt: skip
+        (
+            _broken(grads, late=True),
+            "You use the m and v of the step before. Update them first.",
+        ),
+        (
+            _broken(grads, kept=True),
+            "The next step goes on from the divided m and v. Keep the undivided ones "
+            "for it.",
+        ),
+    ):
         if near(value, wrong, tolerance=1e-3):
             raise Wrong(why)
     if not near(value, right, tolerance=1e-3):
         raise Wrong(
-            f"At the first step of the first coordinate yours is "
-            f"{_short(value[0, :, 0])}, expected {_short(right[0, :, 0])}; at the "
-            f"last {_short(value[-1, :, 0])}, expected {_short(right[-1, :, 0])}."
+            "At the first step of the first coordinate yours is "
+            f"{_short(value[0, :, 0])}, expected {_short(right[0, :, 0])}; at the last "
+            f"{_short(value[-1, :, 0])}, expected {_short(right[-1, :, 0])}."
         )
     _reads_beta(answer, grads, value)
 
@@ -141,8 +166,10 @@ def _own_scaled(gradient, theta, scale):
     return scale * gradient(scale * theta)
 
 
-@exercise(_own_scaled, "the chain rule: each coordinate's gradient is scaled as the "
-          "coordinate is.")  # fmt: skip
+@exercise(
+    _own_scaled,
+    "the chain rule: each coordinate's gradient is scaled as the coordinate is.",
+)
 def scaled_gradient(answer):
     """(gradient of f, theta, s) to the gradient of theta -> f(s theta), [coords]."""
     theta, scale = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.5, 3.0, 1.0])
@@ -154,14 +181,22 @@ def scaled_gradient(answer):
     value = ask(answer, gradient, theta, scale)
     value = tensor_like(value, right, "a number for each coordinate.")
     for wrong, why in (
-        (gradient(scale * theta), "You ask for the gradient at the right place, s "
-         "theta, and forget the chain rule: the derivative of s theta is s."),
-        (scale * gradient(theta), "The gradient is taken at s theta, where f is "
-         "evaluated, not at theta."),
-        (gradient(scale * theta) / scale, "Multiply by s. (It is the *update* of the "
-         "original coordinates that divides.)"),
+        (
+            gradient(scale * theta),
+            "You ask for the gradient at the right place, s theta, and forget the "
+            "chain rule: the derivative of s theta is s.",
+        ),
+        (
+            scale * gradient(theta),
+            "The gradient is taken at s theta, where f is evaluated, not at theta.",
+        ),
+        (
+            gradient(scale * theta) / scale,
+            "Multiply by s. (It is the *update* of the original coordinates that "
+            "divides.)",
+        ),
         (gradient(theta), "That is the gradient of f itself, at theta."),
-    ):  # fmt: skip
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if not near(value, right):
@@ -199,13 +234,26 @@ def adam_passes(answer):
     """The step at which Adam's loss falls below that of plain, read off."""
     ends = np.setdiff1d(MARKS, _ahead("robust")).max()  # plain leads here
     read_off(
-        answer, _own_passes(), 0.3,
+        answer,
+        _own_passes(),
+        0.3,
         "10,000 steps. Where does Adam's curve first go below that of plain? Mind the "
         "axis: from 100 to 1,000 is one power of ten.",
-        ((float(ends), "There it is robust that leaves plain behind. Look for Adam's "
-          "look in the legend."),
-         (TUNED_FOR, "For so many steps Adam's rate was tuned, and near there plain "
-          "begins to rise. Adam passes it sooner."),
-         (100, "There the training of plain ended. It stays ahead for a while."),
-         (float(MARKS[-1]), "That is the end. Go back to where the two curves cross.")),
-    )  # fmt: skip
+        (
+            (
+                float(ends),
+                "There it is robust that leaves plain behind. Look for Adam's look in "
+                "the legend.",
+            ),
+            (
+                TUNED_FOR,
+                "For so many steps Adam's rate was tuned, and near there plain begins "
+                "to rise. Adam passes it sooner.",
+            ),
+            (100, "There the training of plain ended. It stays ahead for a while."),
+            (
+                float(MARKS[-1]),
+                "That is the end. Go back to where the two curves cross.",
+            ),
+        ),
+    )

@@ -18,8 +18,13 @@ from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.trainer import meta_train
 from l2o_kit.window import MetaTrainingDiverged
 
-USUAL = {"unroll": 100, "horizon": 100, "meta_steps": 100, "batch": 32,
-         "lr": (1e-2, 1e-3)}  # fmt: skip
+USUAL = {
+    "unroll": 100,
+    "horizon": 100,
+    "meta_steps": 100,
+    "batch": 32,
+    "lr": (1e-2, 1e-3),
+}
 CHOICES = {
     "discount": {str(d): {"discount": d} for d in (0.0, 0.001, 0.1, 0.9, 1.0, 2.0)},
     "horizon": {
@@ -50,8 +55,13 @@ def outcome(kind: str, name: str, seed: int) -> np.ndarray:
     """
     optimizer = LSTMOptimizer(preprocess="identity", seed=seed)
     try:
-        meta_train(optimizer, Quadratic(), **USUAL | CHOICES[kind][name], seed=seed,
-                   on_step=lambda log: None)  # fmt: skip
+        meta_train(
+            optimizer,
+            Quadratic(),
+            **USUAL | CHOICES[kind][name],
+            seed=seed,
+            on_step=lambda log: None,
+        )
     except MetaTrainingDiverged:
         return np.full(len(MARKS), np.inf)
     curves = optimize(optimizer, Quadratic(), steps=MARKS[-1], batch=JUDGED_ON, seed=1)

@@ -82,7 +82,8 @@ def discount_question() -> Guess:
         "The loss at step s of a roll-out that ends at b weighs discount^(b - s): 0 is "
         "the last loss only, 1 the plain sum. Which leads to the lowest loss at step "
         "100?",
-        truth=truth, options=tuple(names),
+        truth=truth,
+        options=tuple(names),
         because="One loss says little about a hundred updates; a sum says something "
         "about each.",
-    )  # fmt: skip
+    )

@@ -27,8 +27,13 @@ def tuned_adam() -> Baseline:
     """
 
     def loss(lr):
-        curves = optimize(Baseline("Adam", lr), network(), steps=TUNED_FOR,
-                          batch=TUNED_ON, purpose="tuning")  # fmt: skip
+        curves = optimize(
+            Baseline("Adam", lr),
+            network(),
+            steps=TUNED_FOR,
+            batch=TUNED_ON,
+            purpose="tuning",
+        )
         return float(curves.last_tenth().mean().nan_to_num(np.inf))
 
     best = min(RATES, key=loss)
@@ -50,8 +55,11 @@ def build() -> dict:
     """
     adam = tuned_adam()
     losses = [run(rule) for rule in (*plain_and_robust().values(), adam)]
-    return {"lr": np.array(adam.lr), "curves": np.stack(list(map(thinned, losses))),
-            "ends": np.stack(list(map(parts, losses)))}  # fmt: skip
+    return {
+        "lr": np.array(adam.lr),
+        "curves": np.stack(list(map(thinned, losses))),
+        "ends": np.stack(list(map(parts, losses))),
+    }
 
 
 PARTS = ((91, 100), (181, 200), (1_801, 2_000), (9_001, 10_000))
@@ -65,8 +73,9 @@ def parts(losses: np.ndarray) -> np.ndarray:
 def thinned(losses: np.ndarray) -> np.ndarray:
     """[3, mark]: mean, lowest and highest of the networks, between marks."""
     before = np.concatenate([[0], MARKS[:-1]])
-    means = np.stack([losses[a + 1 : b + 1].mean(0)
-                      for a, b in zip(before, MARKS, strict=True)])  # fmt: skip
+    means = np.stack(
+        [losses[a + 1 : b + 1].mean(0) for a, b in zip(before, MARKS, strict=True)]
+    )
     return np.stack([means.mean(1), means.min(1), means.max(1)])
 
 

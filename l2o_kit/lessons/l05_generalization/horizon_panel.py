@@ -34,16 +34,21 @@ class Horizon(Panel):
     def make_controls(self):
         """How many steps."""
         steps = widgets.SelectionSlider(
-            options=[(f"{t:,}", t) for t in STEPS], description="steps",
+            options=[(f"{t:,}", t) for t in STEPS],
+            description="steps",
             continuous_update=False,
-        )  # fmt: skip
+        )
         return {"steps": steps}
 
     def compute(self, state):
         """name -> curve [3, mark] up to the chosen step."""
         count = 1 + int(np.abs(MARKS - state["steps"]).argmin())
-        return {**state, "marks": MARKS[:count], "lr": float(_stored()["lr"]),
-                "curves": {n: c[:, :count] for n, c in curves().items()}}  # fmt: skip
+        return {
+            **state,
+            "marks": MARKS[:count],
+            "lr": float(_stored()["lr"]),
+            "curves": {n: c[:, :count] for n, c in curves().items()},
+        }
 
     def make_figure(self):
         """Three curves with bands, on logarithmic axes."""
@@ -60,8 +65,14 @@ class Horizon(Panel):
             self.bands[name] = [
                 ax.plot(MARKS, MARKS, color=colour, linewidth=0.8)[0] for _ in range(2)
             ]
-        ax.set(xscale="log", yscale="log", xlim=(1, LONGEST), ylim=(LOW, HIGH),
-               xlabel="step t", ylabel="training loss f(theta_t)")  # fmt: skip
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlim=(1, LONGEST),
+            ylim=(LOW, HIGH),
+            xlabel="step t",
+            ylabel="training loss f(theta_t)",
+        )
         plain_ticks(ax.xaxis, (1, 10, 100, 1000, 10_000))
         ax.legend(loc="lower left", frameon=False)
         thin = [line for pair in self.bands.values() for line in pair]
@@ -88,8 +99,10 @@ class Horizon(Panel):
         """Losses along the way."""
         steps = [t for t in STEPS if t <= result["steps"]]
         places = [int(np.abs(result["marks"] - t).argmin()) for t in steps]
-        rows = [[name, *(size(float(curve[0, k])) for k in places)]
-                for name, curve in result["curves"].items()]  # fmt: skip
+        rows = [
+            [name, *(size(float(curve[0, k])) for k in places)]
+            for name, curve in result["curves"].items()
+        ]
         return ["loss near step", *(f"{t:,}" for t in steps)], rows
 
 
@@ -117,6 +130,7 @@ def horizon_question() -> Guess:
     return Guess(
         "The plain optimizer was trained for 100 steps, and there it beats Adam. Let "
         "it run for 2,000. How does it stand?",
-        truth=truth, options=(BEST, BEHIND, RISES),
+        truth=truth,
+        options=(BEST, BEHIND, RISES),
         because="It never had to settle: nothing in its training came after step 100.",
-    )  # fmt: skip
+    )

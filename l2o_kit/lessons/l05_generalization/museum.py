@@ -54,8 +54,13 @@ class Exhibit:
     shipped: tuple[str, ...] = ()  # trained already: the sick one, the cured one
 
 
-SMALL = {"meta_steps": 200, "batch": 32, "unroll": 20, "horizon": 100,
-         "lr": (1e-2, 1e-3)}  # fmt: skip
+SMALL = {
+    "meta_steps": 200,
+    "batch": 32,
+    "unroll": 20,
+    "horizon": 100,
+    "lr": (1e-2, 1e-3),
+}
 LONG = {"unroll": 100, "meta_steps": 60}
 ADAM_LIKE = Change(optimizer={"preprocess": "normalized", "bounded": True})
 
@@ -63,48 +68,68 @@ EXHIBITS = {
     "ReLU": Exhibit(
         "Trained on sigmoids, it fails on a network with ReLUs.",
         "ReLU gradients are not like those of sigmoids: inputs it never met.",
-        network, partial(network, activation="relu"), "all cures",
-        ADAM_LIKE, shipped=("digits", "digits_robust"),
+        network,
+        partial(network, activation="relu"),
+        "all cures",
+        ADAM_LIKE,
+        shipped=("digits", "digits_robust"),
     ),
     "ten times the horizon": Exhibit(
         "Trained for 100 steps, it stops improving, or rises, long before 1,000.",
         "It never saw how small gradients are after step 100, nor had to settle.",
-        Quadratic, Quadratic, "horizons of 20 to 400",
-        Change(training={"horizon": (20, 400)}), steps=1000,
+        Quadratic,
+        Quadratic,
+        "horizons of 20 to 400",
+        Change(training={"horizon": (20, 400)}),
+        steps=1000,
     ),
     "another scale": Exhibit(
         "Losses a hundred times as large, and it stays far from the minimum.",
         "It knows the size of the gradients it met, and of no others.",
-        Quadratic, lambda: Scaled(Quadratic(), 100.0),
-        "normalized inputs, bounded output", ADAM_LIKE,
+        Quadratic,
+        lambda: Scaled(Quadratic(), 100.0),
+        "normalized inputs, bounded output",
+        ADAM_LIKE,
     ),
     "inputs that vanish": Exhibit(
         "It learns only to stand still: theta ends where it began.",
         "With p = 1 gradients far below 0.37 look like zero. Here most are.",
-        lambda: Scaled(Quadratic(), 1e-4), lambda: Scaled(Quadratic(), 1e-4),
-        "p = 10", Change(optimizer={"p": 10.0}),
+        lambda: Scaled(Quadratic(), 1e-4),
+        lambda: Scaled(Quadratic(), 1e-4),
+        "p = 10",
+        Change(optimizer={"p": 10.0}),
         optimizer={"preprocess": "log_sign", "p": 1.0},
     ),
     "exploding meta-gradient": Exhibit(
         "One meta-gradient is thousands of times the usual one; Adam's steps on phi "
         "then shrink for long.",
         "Windows of 100 steps and a large output scale: small changes of phi grow.",
-        Quadratic, Quadratic, "clip at norm 1", Change(training={"clip": 1.0}),
-        optimizer={"output_scale": 1.0}, training=LONG | {"clip": None},
+        Quadratic,
+        Quadratic,
+        "clip at norm 1",
+        Change(training={"clip": 1.0}),
+        optimizer={"output_scale": 1.0},
+        training=LONG | {"clip": None},
     ),
     "discount 2": Exhibit(
         "The training stops at once: a number is not finite.",
         "The first loss of a window of 100 steps weighs 2^99 times the last one.",
-        Quadratic, Quadratic, "discount 1", Change(training={"discount": 1.0}),
+        Quadratic,
+        Quadratic,
+        "discount 1",
+        Change(training={"discount": 1.0}),
         training=LONG | {"discount": 2.0},
     ),
     "only the last loss": Exhibit(
         "After the same time of training, it is far behind.",
         "One loss of a hundred says little about each single update.",
-        Quadratic, Quadratic, "the sum of all losses",
-        Change(training={"discount": 1.0}), training=LONG | {"discount": 0.0},
+        Quadratic,
+        Quadratic,
+        "the sum of all losses",
+        Change(training={"discount": 1.0}),
+        training=LONG | {"discount": 0.0},
     ),
-}  # fmt: skip
+}
 
 # For the ablation table: each cure alone, whatever the exhibit
 CURES = {
@@ -130,8 +155,13 @@ def train(exhibit: Exhibit, change: Change, seed: int = 0, on_step=None):
     if isinstance(horizon, tuple) and horizon[0] < training["unroll"]:
         training["horizon"] = training["unroll"], horizon[1]
     try:
-        log = meta_train(optimizer, optimizee, **training, seed=seed,
-                         on_step=on_step or (lambda log: None))  # fmt: skip
+        log = meta_train(
+            optimizer,
+            optimizee,
+            **training,
+            seed=seed,
+            on_step=on_step or (lambda log: None),
+        )
     except MetaTrainingDiverged as error:
         log = error.log
     return optimizer, log
@@ -140,8 +170,9 @@ def train(exhibit: Exhibit, change: Change, seed: int = 0, on_step=None):
 def judge(exhibit: Exhibit, optimizer) -> np.ndarray:
     """The mean loss at each step on fresh problems, over the first: [steps + 1]."""
     problems = 8 if exhibit.shipped else 32
-    curves = optimize(optimizer, exhibit.judged_on(), steps=exhibit.steps,
-                      batch=problems, seed=1)  # fmt: skip
+    curves = optimize(
+        optimizer, exhibit.judged_on(), steps=exhibit.steps, batch=problems, seed=1
+    )
     losses = curves.losses.double().nan_to_num(torch.inf, torch.inf)
     means = losses.mean(1).numpy()
     return (means / means[0]).clip(max=WORST)

@@ -69,9 +69,11 @@ class Museum(RunPanel):
         torch.set_num_threads(1)
         try:
             optimizer, log = train(
-                exhibit, change if exhibit.shipped else short, state["seed"],
+                exhibit,
+                change if exhibit.shipped else short,
+                state["seed"],
                 on_step=lambda log: job.step(0.9 * len(log.meta_losses) / steps),
-            )  # fmt: skip
+            )
             curve = judge(exhibit, optimizer)
         finally:
             torch.set_num_threads(threads)
@@ -82,22 +84,36 @@ class Museum(RunPanel):
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
         (self.meta,) = left.plot([0], [1], color=VERMILION, linewidth=2)
         self.note = left.text(50, 1, "", ha="center", weight="bold", color=VERMILION)
-        left.set(xlim=(0, 100), ylim=(1e-3, 1e3), yscale="log",
-                 xlabel="training, % of its meta-steps",
-                 ylabel="mean loss of a roll-out / first")  # fmt: skip
+        left.set(
+            xlim=(0, 100),
+            ylim=(1e-3, 1e3),
+            yscale="log",
+            xlabel="training, % of its meta-steps",
+            ylabel="mean loss of a roll-out / first",
+        )
         plain_ticks(left.yaxis, (0.001, 0.01, 0.1, 1, 10, 100))
         share = np.linspace(0, 100, POINTS)
         self.lines = {
-            switch: right.plot(share, np.ones(POINTS), linewidth=2.6, color=colour,
-                               linestyle=line, label=label)[0]
+            switch: right.plot(
+                share,
+                np.ones(POINTS),
+                linewidth=2.6,
+                color=colour,
+                linestyle=line,
+                label=label,
+            )[0]
             for switch, colour, line, label in (
                 (False, VERMILION, "-", "as it is"),
                 (True, GREEN, "--", "with the switch"),
             )
-        }  # fmt: skip
-        right.set(xlim=(0, 100), ylim=(LOW, HIGH), yscale="log",
-                  xlabel="step t, % of the steps judged",
-                  ylabel="loss / first loss, fresh problems")  # fmt: skip
+        }
+        right.set(
+            xlim=(0, 100),
+            ylim=(LOW, HIGH),
+            yscale="log",
+            xlabel="step t, % of the steps judged",
+            ylabel="loss / first loss, fresh problems",
+        )
         plain_ticks(right.yaxis, (1e-4, 1e-3, 0.01, 0.1, 1, 10))
         right.legend(loc="lower left", frameon=False)
         return figure, [self.meta, self.note, *self.lines.values()]
@@ -139,8 +155,10 @@ class Museum(RunPanel):
         """The ablation table: every exhibit with every cure, stored."""
         table = np.median(_ablation(), axis=2)
         header = ["exhibit (median of 3 seeds)", "its switch", *CURES]
-        rows = [[name, *map(_percent, row)]
-                for name, row in zip(EXHIBITS, table, strict=True)]  # fmt: skip
+        rows = [
+            [name, *map(_percent, row)]
+            for name, row in zip(EXHIBITS, table, strict=True)
+        ]
         return header, rows
 
 
@@ -179,6 +197,7 @@ def cheap_question() -> Guess:
     return Guess(
         "An optimizer of quadratics meets losses a hundred times as large as those it "
         "was trained on. Which single cure helps most?",
-        truth=truth, options=options,
+        truth=truth,
+        options=options,
         because="Inputs that are divided by their own size do not know the scale.",
-    )  # fmt: skip
+    )

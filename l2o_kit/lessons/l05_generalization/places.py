@@ -25,8 +25,13 @@ AXES = {
     "batch size": (16, 128),
     "input scale": (0.25, 1.0, 4.0),
 }
-HOME = {"units": 20, "layers": 1, "activation": "sigmoid", "batch size": 128,
-        "input scale": 1.0}  # fmt: skip
+HOME = {
+    "units": 20,
+    "layers": 1,
+    "activation": "sigmoid",
+    "batch size": 128,
+    "input scale": 1.0,
+}
 PLACES = list(itertools.product(*AXES.values()))
 HORIZONS = (100, 200, 500)
 BIN = 10  # steps whose losses are averaged
@@ -49,8 +54,9 @@ class Scale(nn.Module):
         return self.factor * X
 
 
-def network(units=20, layers=1, activation="sigmoid", batch_size=128,
-            scale=1.0) -> Network:  # fmt: skip
+def network(
+    units=20, layers=1, activation="sigmoid", batch_size=128, scale=1.0
+) -> Network:
     """The digits network with so many hidden layers of so many units."""
     module = nn.Sequential(Scale(scale), mlp([64, *[units] * layers, 10], activation))
     return Network(module, *data.digits(), batch_size=batch_size)
@@ -88,8 +94,13 @@ def adam_row(place: tuple) -> dict:
 
     @functools.cache
     def tried(lr):
-        curves = optimize(Baseline("Adam", lr), optimizee, steps=HORIZONS[-1],
-                          batch=NETWORKS, purpose="tuning")  # fmt: skip
+        curves = optimize(
+            Baseline("Adam", lr),
+            optimizee,
+            steps=HORIZONS[-1],
+            batch=NETWORKS,
+            purpose="tuning",
+        )
         return binned(curves.losses)
 
     rates = []
@@ -130,8 +141,10 @@ def map_row(units: int, layers: int, learned: dict) -> dict:
 def build_map() -> dict:
     """Every place of the map: arrays [layers, units, ...]."""
     learned = plain_and_robust()
-    rows = [[map_row(units, layers, learned) for units in MAP_UNITS]
-            for layers in MAP_LAYERS]  # fmt: skip
+    rows = [
+        [map_row(units, layers, learned) for units in MAP_UNITS]
+        for layers in MAP_LAYERS
+    ]
     return {
         name: np.array([[row[name] for row in some] for some in rows])
         for name in rows[0][0]

@@ -65,9 +65,11 @@ class Generalize(Panel):
             if name == "activation":
                 kind, more = widgets.ToggleButtons, {}
             controls[name] = kind(
-                options=[(_written(v), v) for v in values], description=name,
-                value=HOME.get(name, HORIZONS[0]), **more,
-            )  # fmt: skip
+                options=[(_written(v), v) for v in values],
+                description=name,
+                value=HOME.get(name, HORIZONS[0]),
+                **more,
+            )
         return controls
 
     def compute(self, state):
@@ -83,18 +85,28 @@ class Generalize(Panel):
         steps = state["horizon"]
         end = last_bins(steps)
         ends = {name: float(curve[end].mean()) for name, curve in curves.items()}
-        return {**state, "curves": curves, "ends": ends,
-                "rate": float(adam["rates"][place, horizon])}  # fmt: skip
+        return {
+            **state,
+            "curves": curves,
+            "ends": ends,
+            "rate": float(adam["rates"][place, horizon]),
+        }
 
     def make_figure(self):
         """Left the curves; right a row for each direction."""
         figure, (left, right) = new_figure(10.0, 4.0, columns=2)
         left.axvspan(0, 100, color=SKY, alpha=0.18, linewidth=0)
         left.text(5, 1.3 * LOW, "trained for", color=BLACK)
-        self.lines = {name: left.plot(CENTRES, CENTRES, **look(name))[0]
-                      for name in NAMES}  # fmt: skip
-        left.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, HORIZONS[-1]),
-                 xlabel="step t", ylabel="training loss f(theta_t)")  # fmt: skip
+        self.lines = {
+            name: left.plot(CENTRES, CENTRES, **look(name))[0] for name in NAMES
+        }
+        left.set(
+            yscale="log",
+            ylim=(LOW, HIGH),
+            xlim=(0, HORIZONS[-1]),
+            xlabel="step t",
+            ylabel="training loss f(theta_t)",
+        )
         plain_ticks(left.yaxis, (1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10))
         left.legend(loc="upper right", frameon=False)
         self.here = []
@@ -102,15 +114,27 @@ class Generalize(Panel):
             for k, value in enumerate(values):
                 for shift, who in ((0.0, "plain"), (0.34, "robust")):
                     if value in TRAINED[who].get(name, (HOME.get(name),)):
-                        right.add_patch(Rectangle(
-                            (k - 0.45, -row - 0.34 + shift), 0.9, 0.34, linewidth=1,
-                            edgecolor=look(who)["color"],
-                            facecolor=(look(who)["color"], 0.3 if shift else 0.15),
-                        ))  # fmt: skip
-                right.text(k, -row + 0.16, _written(value), ha="center", va="center",
-                           fontsize=9)  # fmt: skip
-            (dot,) = right.plot([0], [-row - 0.14], marker="X", color=BLACK,
-                                markersize=9, linestyle="")  # fmt: skip
+                        right.add_patch(
+                            Rectangle(
+                                (k - 0.45, -row - 0.34 + shift),
+                                0.9,
+                                0.34,
+                                linewidth=1,
+                                edgecolor=look(who)["color"],
+                                facecolor=(look(who)["color"], 0.3 if shift else 0.15),
+                            )
+                        )
+                right.text(
+                    k,
+                    -row + 0.16,
+                    _written(value),
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                )
+            (dot,) = right.plot(
+                [0], [-row - 0.14], marker="X", color=BLACK, markersize=9, linestyle=""
+            )
             self.here.append(dot)
         right.set(xlim=(-0.6, 3.6), ylim=(-len(ROWS) + 0.4, 0.6), xticks=[])
         right.set_yticks([-row for row in range(len(ROWS))], list(ROWS))
@@ -129,8 +153,11 @@ class Generalize(Panel):
 
     def describe(self, result):
         """Where you are, and the three last losses."""
-        away = [f"{name} {_written(result[name])}" for name in AXES
-                if result[name] != HOME[name]]  # fmt: skip
+        away = [
+            f"{name} {_written(result[name])}"
+            for name in AXES
+            if result[name] != HOME[name]
+        ]
         ends = result["ends"]
         order = " < ".join(sorted(ends, key=ends.get))
         return (
@@ -145,8 +172,10 @@ class Generalize(Panel):
     def numbers(self, result):
         """Losses along the way."""
         steps = [t for t in (50, 100, 200, 500) if t <= result["horizon"]]
-        rows = [[name, *(size(float(curve[t // BIN])) for t in steps)]
-                for name, curve in result["curves"].items()]  # fmt: skip
+        rows = [
+            [name, *(size(float(curve[t // BIN])) for t in steps)]
+            for name, curve in result["curves"].items()
+        ]
         return ["loss near step", *map(str, steps)], rows
 
 
@@ -179,20 +208,27 @@ class Map(Panel):
         ax.text(4.1, 0.21, "below the dashed line: ahead of the best of six rivals")
         self.here = ax.axvline(20, color=GREY, linewidth=9, alpha=0.25)
         self.lines, self.spans = [], []
-        for layers, name in zip(MAP_LAYERS, ("SGD", "Momentum", "learned"),
-                                strict=True):  # fmt: skip
+        for layers, name in zip(
+            MAP_LAYERS, ("SGD", "Momentum", "learned"), strict=True
+        ):
             look = style(name, 8) | {
                 "label": f"{layers} layer{'s' if layers > 1 else ''}"
             }
             self.lines += ax.plot(MAP_UNITS, np.ones(len(MAP_UNITS)), **look)
-            self.spans.append([
-                ax.plot([units] * 2, [1, 1], color=look["color"],
-                        linewidth=2.5)[0]
-                for units in MAP_UNITS
-            ])  # fmt: skip
-        ax.set(xscale="log", yscale="log", xlim=(4, 100), ylim=(0.2, 40),
-               xlabel="units of a layer (trained on 20, one layer)",
-               ylabel="loss, learned / best rival")  # fmt: skip
+            self.spans.append(
+                [
+                    ax.plot([units] * 2, [1, 1], color=look["color"], linewidth=2.5)[0]
+                    for units in MAP_UNITS
+                ]
+            )
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlim=(4, 100),
+            ylim=(0.2, 40),
+            xlabel="units of a layer (trained on 20, one layer)",
+            ylabel="loss, learned / best rival",
+        )
         plain_ticks(ax.xaxis, MAP_UNITS)
         plain_ticks(ax.yaxis, (0.2, 0.5, 1, 2, 5, 10, 20, 40))
         ax.legend(loc="upper left", frameon=False)
@@ -202,8 +238,9 @@ class Map(Panel):
     def draw(self, result):
         """Ratios with their intervals."""
         self.here.set_xdata([result["units"]] * 2)
-        for line, spans, row in zip(self.lines, self.spans, result["ratio"],
-                                    strict=True):  # fmt: skip
+        for line, spans, row in zip(
+            self.lines, self.spans, result["ratio"], strict=True
+        ):
             line.set_ydata(np.clip(row[:, 0], 0.2, 40))
             for span, (_, low, high) in zip(spans, row, strict=True):
                 span.set_ydata(np.clip([low, high], 0.2, 40))
@@ -214,9 +251,10 @@ class Map(Panel):
         parts = [
             f"with {layers} layer{'s' if layers > 1 else ''} {row[k, 0]:.2f} "
             f"[{row[k, 1]:.2f}, {row[k, 2]:.2f}] times {SIX[best[k]]}'s"
-            for layers, row, best in zip(MAP_LAYERS, result["ratio"], result["best"],
-                                         strict=True)
-        ]  # fmt: skip
+            for layers, row, best in zip(
+                MAP_LAYERS, result["ratio"], result["best"], strict=True
+            )
+        ]
         return (
             f"{result['optimizer']}, {result['units']} units, steps 91 to 100: its "
             f"loss is {'; '.join(parts)}."
@@ -257,9 +295,11 @@ def _written(value) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-RELU, LONGER, WIDER = "ReLU in place of sigmoid", "500 steps in place of 100", (
-    "40 units in place of 20"
-)  # fmt: skip
+RELU, LONGER, WIDER = (
+    "ReLU in place of sigmoid",
+    "500 steps in place of 100",
+    ("40 units in place of 20"),
+)
 
 
 def breaks_question() -> Guess:
@@ -275,16 +315,20 @@ def breaks_question() -> Guess:
 
     def truth():
         assert home in PLACES
-        ratios = {RELU: ratio(100, activation="relu"), LONGER: ratio(500),
-                  WIDER: ratio(100, units=40)}  # fmt: skip
+        ratios = {
+            RELU: ratio(100, activation="relu"),
+            LONGER: ratio(500),
+            WIDER: ratio(100, units=40),
+        }
         return max(ratios, key=ratios.get)
 
     return Guess(
         "The plain optimizer was trained on one layer of 20 sigmoids, for 100 steps. "
         "Which change puts it furthest behind a tuned Adam?",
-        truth=truth, options=(RELU, LONGER, WIDER),
+        truth=truth,
+        options=(RELU, LONGER, WIDER),
         because="Another activation gives gradients that it never met. Try SiLU, too.",
-    )  # fmt: skip
+    )
 
 
 def map_question() -> Guess:
@@ -302,7 +346,8 @@ def map_question() -> Guess:
     return Guess(
         "The plain optimizer was trained on one layer of 20 units. Which change puts "
         "it further behind the best of six rivals?",
-        truth=truth, options=(units, layers),
+        truth=truth,
+        options=(units, layers),
         because="The LSTM sees one coordinate at a time. More of them look alike; more "
         "layers make other gradients.",
-    )  # fmt: skip
+    )

@@ -31,17 +31,26 @@ def combined(answer):
     right = _own_combined(alpha, grads)
     value = tensor_like(ask(answer, alpha, grads), right, "one number a coordinate.")
     for wrong, why in (
-        (alpha @ grads, "You weigh with alpha itself, which may be negative. Take the "
-         "softmax of alpha first."),
-        (alpha.exp() @ grads, "exp(alpha) is positive, but does not add up to 1: "
-         "divide by its sum."),
+        (
+            alpha @ grads,
+            "You weigh with alpha itself, which may be negative. Take the softmax of "
+            "alpha first.",
+        ),
+        (
+            alpha.exp() @ grads,
+            "exp(alpha) is positive, but does not add up to 1: divide by its sum.",
+        ),
         (grads.mean(0), "That is the plain average: alpha has no say."),
         (grads.sum(0), "That is the plain sum: alpha has no say."),
-        ((torch.softmax(grads, 0) * alpha[:, None]).sum(0), "You take the softmax of "
-         "the gradients. It is alpha's."),
-        (torch.softmax(-alpha, 0) @ grads, "The sign of alpha is turned round: a "
-         "larger alpha means more trust."),
-    ):  # fmt: skip
+        (
+            (torch.softmax(grads, 0) * alpha[:, None]).sum(0),
+            "You take the softmax of the gradients. It is alpha's.",
+        ),
+        (
+            torch.softmax(-alpha, 0) @ grads,
+            "The sign of alpha is turned round: a larger alpha means more trust.",
+        ),
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if not near(value, right):
@@ -59,16 +68,24 @@ def left_over_noise(answer):
     right = float(_own_noise(lambdas, stds))
     value = number(ask(answer, lambdas, stds))
     for wrong, why in (
-        ((lambdas * stds).sum(), "You add up sizes. Independent errors partly cancel: "
-         "add up their *squares*, then take the root."),
+        (
+            (lambdas * stds).sum(),
+            "You add up sizes. Independent errors partly cancel: add up their "
+            "*squares*, then take the root.",
+        ),
         ((lambdas**2 * stds**2).sum(), "That is the variance. Take its square root."),
-        ((lambdas * stds**2).sum().sqrt(), "lambda is inside the square too: the error "
-         "of source k in the sum is lambda_k s_k eps_k."),
-        ((lambdas * stds**2).sum(), "lambda is inside the square too, and a root is "
-         "missing."),
+        (
+            (lambdas * stds**2).sum().sqrt(),
+            "lambda is inside the square too: the error of source k in the sum is "
+            "lambda_k s_k eps_k.",
+        ),
+        (
+            (lambdas * stds**2).sum(),
+            "lambda is inside the square too, and a root is missing.",
+        ),
         ((stds**2).mean().sqrt(), "lambda has no say in yours."),
         ((stds**2).sum().sqrt(), "lambda has no say in yours."),
-    ):  # fmt: skip
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if not near(value, right):
@@ -101,8 +118,9 @@ def poisoned(answer):
         raise Wrong("Each call spoils the same labels. Draw them with the generator.")
     if torch.equal(fresh != labels, twice[0] != labels):
         raise Wrong("Each call spoils the same examples. Draw which ones, too.")
-    spread = torch.bincount((fresh - labels)[fresh != labels] % CLASSES,
-                            minlength=CLASSES)[1:]  # fmt: skip
+    spread = torch.bincount(
+        (fresh - labels)[fresh != labels] % CLASSES, minlength=CLASSES
+    )[1:]
     if int((spread > 0).sum()) < CLASSES - 1:
         raise Wrong(
             f"A wrong label is one of {int((spread > 0).sum())} other classes, not of "
@@ -121,8 +139,9 @@ def _ask_shares(answer, labels, generator):
             "that may be the old one? Add 1 to 9 and take the remainder by 10."
         )
     if near(found, 0.6):
-        raise Wrong("At rate 0.4 a share of 0.6 is wrong: you keep what you should "
-                    "change.")  # fmt: skip
+        raise Wrong(
+            "At rate 0.4 a share of 0.6 is wrong: you keep what you should change."
+        )
     if near(found, 0.4, tolerance=0.05) and found != 0.4:
         raise Wrong(
             f"At rate 0.4 a share of {found:.4f} is wrong: nearly. The rate is a "
@@ -172,14 +191,26 @@ def _own_needed() -> int:
 def sources_needed(answer):
     """How many sources of 40 examples it takes to be better than no training."""
     read_off(
-        answer, _own_needed(), 0.05,
+        answer,
+        _own_needed(),
+        0.05,
         "Subsets of 40, concentration 0.25. Which is the first dot of the learned "
         "curve below 2.3?",
-        ((_needed("average", 80), "That is for subsets of 80. Move the slider to 40: "
-          "smaller subsets miss more classes."),
-         (_needed("adam", 40), "That is Adam's curve. Read the learned one."),
-         (GRID["count"][-1], "There the loss is lowest. Asked is where it first falls "
-          "below 2.3."),
-         (GRID["count"][0], "One source alone learns its few classes, and is sure and "
-          "wrong about all others: worse than no training.")),
-    )  # fmt: skip
+        (
+            (
+                _needed("average", 80),
+                "That is for subsets of 80. Move the slider to 40: smaller subsets "
+                "miss more classes.",
+            ),
+            (_needed("adam", 40), "That is Adam's curve. Read the learned one."),
+            (
+                GRID["count"][-1],
+                "There the loss is lowest. Asked is where it first falls below 2.3.",
+            ),
+            (
+                GRID["count"][0],
+                "One source alone learns its few classes, and is sure and wrong about "
+                "all others: worse than no training.",
+            ),
+        ),
+    )

@@ -33,8 +33,10 @@ def choice(name: str, setting: str, quick: bool, control: bool | None = None):
         losses = checkpoint.stored("teamwork", __file__)[name][..., 0]
         ours, theirs = losses[settings.index(wanted)], losses[0]
     else:
-        ours, theirs = (np.array([outcome(name, s, seed)[0] for seed in range(SEEDS)])
-                        for s in (wanted, settings[0]))  # fmt: skip
+        ours, theirs = (
+            np.array([outcome(name, s, seed)[0] for seed in range(SEEDS)])
+            for s in (wanted, settings[0])
+        )
     ratios = ours / theirs
     return (
         np.median(ratios).item(),
@@ -79,36 +81,102 @@ def second(quick: bool, control: bool | None = None):
 
 EIGHT = f"{SEEDS} seeds, 8 networks each"
 CLAIMS = (
-    claim("team-softmax", "06", "Noise 0.5, 1, 2, 3, clean target: softmax ends "
-           "at most at 0.8 times the loss of source 0 alone", EXTENSION, 0.8,
-           choice, "ways to combine", "softmax",
-           judged_on=f"{SEEDS} seeds, 128 problems each"),
-    claim("team-concat", "06", "The same for concat", EXTENSION, 0.8,
-           choice, "ways to combine", "concat",
-           judged_on=f"{SEEDS} seeds, 128 problems each"),
-    claim("team-nine", "06", "Nine sources of noise 1, averaged: at most a fifth "
-           "of the loss of one", OWN, 0.2, choice, "noisy sources", "9",
-           judged_on=f"{SEEDS} seeds, 128 problems each"),
-    claim("team-subsets", "06", "Three subsets of 60 digits: at most half the "
-           "loss on all data of one", EXTENSION, 0.5,
-           choice, "subsets", "3", judged_on=EIGHT),
-    claim("team-activations", "06", "Tanh, ReLU and SiLU as sources beside the "
-           "sigmoid, lambda learned: a lower loss of the sigmoid network",
-           EXTENSION, 0.99, choice, "activations", "all, lambda", judged_on=EIGHT),
-    claim("team-losses", "06", "Absolute and smooth losses as sources beside the "
-           "squared one, lambda learned: a lower squared loss", EXTENSION, 0.99,
-           choice, "losses", "all, lambda",
-           judged_on=f"{SEEDS} seeds, 16 networks each"),
-    *(
-        claim(f"gain-{kind}", "06", f"{words}, clean target: with lambda learned "
-               "at most half the loss of tuned Adam on the average", OWN, 0.5,
-               gain, kind, "adam",
-               judged_on=f"{KINDS[kind].judged_on} problems, seed 1")
-        for kind, words in (("noise", "Noise 0.5, 1, 2, 3"),
-                            ("rotation", "Rotations 0, 20, 45"),
-                            ("poison", "Poison 0, 0.2, 0.5, 0.8"))
+    claim(
+        "team-softmax",
+        "06",
+        "Noise 0.5, 1, 2, 3, clean target: softmax ends at most at 0.8 times the loss "
+        "of source 0 alone",
+        EXTENSION,
+        0.8,
+        choice,
+        "ways to combine",
+        "softmax",
+        judged_on=f"{SEEDS} seeds, 128 problems each",
     ),
-    claim("gain-second", "06", "Rotations 20, 20, 180: lambda learned with second "
-           "derivatives leads to a lower loss than without", OWN, 0.99,
-           second, judged_on=f"{CONFLICT_SEEDS} seeds, 8 networks each"),
-)  # fmt: skip
+    claim(
+        "team-concat",
+        "06",
+        "The same for concat",
+        EXTENSION,
+        0.8,
+        choice,
+        "ways to combine",
+        "concat",
+        judged_on=f"{SEEDS} seeds, 128 problems each",
+    ),
+    claim(
+        "team-nine",
+        "06",
+        "Nine sources of noise 1, averaged: at most a fifth of the loss of one",
+        OWN,
+        0.2,
+        choice,
+        "noisy sources",
+        "9",
+        judged_on=f"{SEEDS} seeds, 128 problems each",
+    ),
+    claim(
+        "team-subsets",
+        "06",
+        "Three subsets of 60 digits: at most half the loss on all data of one",
+        EXTENSION,
+        0.5,
+        choice,
+        "subsets",
+        "3",
+        judged_on=EIGHT,
+    ),
+    claim(
+        "team-activations",
+        "06",
+        "Tanh, ReLU and SiLU as sources beside the sigmoid, lambda learned: a lower "
+        "loss of the sigmoid network",
+        EXTENSION,
+        0.99,
+        choice,
+        "activations",
+        "all, lambda",
+        judged_on=EIGHT,
+    ),
+    claim(
+        "team-losses",
+        "06",
+        "Absolute and smooth losses as sources beside the squared one, lambda learned: "
+        "a lower squared loss",
+        EXTENSION,
+        0.99,
+        choice,
+        "losses",
+        "all, lambda",
+        judged_on=f"{SEEDS} seeds, 16 networks each",
+    ),
+    *(
+        claim(
+            f"gain-{kind}",
+            "06",
+            f"{words}, clean target: with lambda learned at most half the loss of "
+            "tuned Adam on the average",
+            OWN,
+            0.5,
+            gain,
+            kind,
+            "adam",
+            judged_on=f"{KINDS[kind].judged_on} problems, seed 1",
+        )
+        for kind, words in (
+            ("noise", "Noise 0.5, 1, 2, 3"),
+            ("rotation", "Rotations 0, 20, 45"),
+            ("poison", "Poison 0, 0.2, 0.5, 0.8"),
+        )
+    ),
+    claim(
+        "gain-second",
+        "06",
+        "Rotations 20, 20, 180: lambda learned with second derivatives leads to a "
+        "lower loss than without",
+        OWN,
+        0.99,
+        second,
+        judged_on=f"{CONFLICT_SEEDS} seeds, 8 networks each",
+    ),
+)

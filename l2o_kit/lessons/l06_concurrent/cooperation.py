@@ -98,16 +98,19 @@ def in_conflict(seed: int, second: bool) -> tuple[np.ndarray, np.ndarray]:
     will be tomorrow, and whether they then agree, is not seen.
     """
     kind = KINDS["rotation"]
-    optimizer, _ = learned(kind, CONFLICT, seed=seed, second_derivatives=second,
-                           **CONFLICT_TRAINING)  # fmt: skip
+    optimizer, _ = learned(
+        kind, CONFLICT, seed=seed, second_derivatives=second, **CONFLICT_TRAINING
+    )
     losses = end(optimizer, kind.make(CONFLICT), kind.judged_on, seed=1 + seed)
     return optimizer.lambdas.numpy(), losses
 
 
 def build_conflict() -> dict:
     """lambdas and losses [without, with][seed, ...]."""
-    runs = [[in_conflict(seed, second) for seed in range(CONFLICT_SEEDS)]
-            for second in (False, True)]  # fmt: skip
+    runs = [
+        [in_conflict(seed, second) for seed in range(CONFLICT_SEEDS)]
+        for second in (False, True)
+    ]
     return {
         name: np.array([[run[k] for run in each] for each in runs])
         for k, name in enumerate(("lambdas", "losses"))

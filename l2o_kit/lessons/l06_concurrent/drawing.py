@@ -3,9 +3,9 @@
 from l2o_kit.plots import BLACK, GREEN, GREY, VERMILION, Picture, new_figure
 
 ALT = (
-    "Drawing: theta goes to three sources. Source k gives its gradient d_k, weighed "
-    "by lambda_k. Their sum enters the LSTM, whose update g_t moves the one theta. "
-    "Only the clean loss of theta is counted."
+    "Drawing: theta goes to three sources. Source k gives its gradient d_k, weighed by "
+    "lambda_k. Their sum enters the LSTM, whose update g_t moves the one theta. Only "
+    "the clean loss of theta is counted."
 )
 
 
@@ -30,15 +30,39 @@ def concurrent_picture() -> Picture:
 
 
 def _box(ax, x, y, text, colour):
-    ax.text(x, y, text, ha="center", va="center", color=colour, weight="bold",
-            fontsize=11, bbox={"boxstyle": "round,pad=0.5", "facecolor": "white",
-                               "edgecolor": colour, "linewidth": 1.6})  # fmt: skip
+    ax.text(
+        x,
+        y,
+        text,
+        ha="center",
+        va="center",
+        color=colour,
+        weight="bold",
+        fontsize=11,
+        bbox={
+            "boxstyle": "round,pad=0.5",
+            "facecolor": "white",
+            "edgecolor": colour,
+            "linewidth": 1.6,
+        },
+    )
 
 
 def _arrow(ax, start, end, label=""):
-    ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": GREY,
-                                            "linewidth": 1.4})  # fmt: skip
+    ax.annotate(
+        "",
+        end,
+        start,
+        arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 1.4},
+    )
     middle = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
     if label:
-        ax.text(*middle, label, ha="center", va="center", color=BLACK, fontsize=10,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 2})  # fmt: skip
+        ax.text(
+            *middle,
+            label,
+            ha="center",
+            va="center",
+            color=BLACK,
+            fontsize=10,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
+        )

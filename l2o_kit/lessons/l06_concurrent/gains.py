@@ -41,11 +41,12 @@ class Spoilt(Panel):
         return {
             f"source {k}": widgets.SelectionSlider(
                 options=[(f"{level:g}{self.unit}", level) for level in kind.levels],
-                value=self.start()[k], description=f"source {k}: {self.kind}",
+                value=self.start()[k],
+                description=f"source {k}: {self.kind}",
                 continuous_update=False,
             )
             for k in range(kind.num_sources)
-        }  # fmt: skip
+        }
 
     def start(self) -> tuple:
         """The first setting: where the shipped optimizer was trained."""
@@ -58,14 +59,23 @@ class Spoilt(Panel):
         here, order = settings(kind).index(tuple(sorted(amounts))), np.argsort(amounts)
         anew = np.zeros(len(amounts))
         anew[order] = rows["lambdas"][here]
-        place = np.ravel_multi_index([kind.levels.index(a) for a in amounts],
-                                     [len(kind.levels)] * len(amounts))  # fmt: skip
+        place = np.ravel_multi_index(
+            [kind.levels.index(a) for a in amounts], [len(kind.levels)] * len(amounts)
+        )
         losses = {name: rows[name][here] for name in ("anew", "average", "adam")}
-        losses |= {"alone": rows["alone"][kind.levels.index(amounts[0])],
-                   "shipped": rows["shipped"][place]}  # fmt: skip
+        losses |= {
+            "alone": rows["alone"][kind.levels.index(amounts[0])],
+            "shipped": rows["shipped"][place],
+        }
         ratios = {name: ratio_of(losses["anew"], losses[name]) for name in RULES}
-        return {"amounts": amounts, "anew": anew, "losses": losses, "ratios": ratios,
-                "lr": rows["lr"][here], "theory": self.theory(amounts)}  # fmt: skip
+        return {
+            "amounts": amounts,
+            "anew": anew,
+            "losses": losses,
+            "ratios": ratios,
+            "lr": rows["lr"][here],
+            "theory": self.theory(amounts),
+        }
 
     def theory(self, amounts):
         """Weights [K] by statistics, or None."""
@@ -77,17 +87,22 @@ class Spoilt(Panel):
         figure, (left, middle, right) = new_figure(11.0, 3.9, columns=3)
         moving = self.make_left(left)
         accounts = ("shipped", "learned", "theory")
-        self.bars = Bars(middle, kind.num_sources,
-                         accounts if self.theory(kind.home) is not None
-                         else accounts[:2])  # fmt: skip
+        self.bars = Bars(
+            middle,
+            kind.num_sources,
+            accounts if self.theory(kind.home) is not None else accounts[:2],
+        )
         self.dots, self.spans = [], []
         for j, name in enumerate(RULES):
             colour = {"anew": VERMILION, "shipped": GREY}.get(name, BLACK)
-            self.spans += right.plot([1, 1], [-j, -j], color=colour,
-                                     linewidth=2.5)  # fmt: skip
+            self.spans += right.plot([1, 1], [-j, -j], color=colour, linewidth=2.5)
             self.dots += right.plot([1], [-j], color=colour, marker="o", markersize=8)
-        right.set(xscale="log", xlim=(self.low, self.high), ylim=(-4.6, 0.6),
-                  xlabel="clean loss\nnear step 100")  # fmt: skip
+        right.set(
+            xscale="log",
+            xlim=(self.low, self.high),
+            ylim=(-4.6, 0.6),
+            xlabel="clean loss\nnear step 100",
+        )
         right.set_yticks([-j for j in range(len(RULES))], RULES.values())
         right.set_title("what it gains\n(left is better)", fontsize=10)
         plain_ticks(right.xaxis, [t for t in TICKS if self.low <= t <= self.high])

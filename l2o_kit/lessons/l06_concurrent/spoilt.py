@@ -36,21 +36,50 @@ class Noisy(Spoilt):
         self.spread = 2 * draw.normal(size=(4, CLOUD, 2)) @ W  # of noise 1
         self.clean = np.array([6.0, 4.0])
         self.clouds = [
-            ax.plot([0], [0], **source_style(k) | {"linestyle": "", "markersize": 4},
-                    markerfacecolor="none", label=f"source {k}")[0] for k in range(4)
-        ]  # fmt: skip
-        self.mixed = ax.plot([0], [0], linestyle="", marker="*", color=BLACK,
-                             markersize=6, label="weighed sum")[0]  # fmt: skip
-        self.arrow = ax.annotate("", self.clean, (0, 0), arrowprops={
-            "arrowstyle": "-|>", "color": BLACK, "linewidth": 2, "shrinkB": 0,
-            "mutation_scale": 18,
-        })  # fmt: skip
+            ax.plot(
+                [0],
+                [0],
+                **source_style(k) | {"linestyle": "", "markersize": 4},
+                markerfacecolor="none",
+                label=f"source {k}",
+            )[0]
+            for k in range(4)
+        ]
+        self.mixed = ax.plot(
+            [0],
+            [0],
+            linestyle="",
+            marker="*",
+            color=BLACK,
+            markersize=6,
+            label="weighed sum",
+        )[0]
+        self.arrow = ax.annotate(
+            "",
+            self.clean,
+            (0, 0),
+            arrowprops={
+                "arrowstyle": "-|>",
+                "color": BLACK,
+                "linewidth": 2,
+                "shrinkB": 0,
+                "mutation_scale": 18,
+            },
+        )
         edge = [withStroke(linewidth=5, foreground="white")]
         self.arrow.arrow_patch.set_path_effects(edge)
-        ax.set(xlim=(-15, 25), ylim=(-15, 32), xlabel="coordinate 0",
-               ylabel="coordinate 1")  # fmt: skip
-        ax.legend(loc="upper left", frameon=False, fontsize=8, ncols=2, handlelength=1,
-                  handletextpad=0.2, columnspacing=0.3)  # fmt: skip
+        ax.set(
+            xlim=(-15, 25), ylim=(-15, 32), xlabel="coordinate 0", ylabel="coordinate 1"
+        )
+        ax.legend(
+            loc="upper left",
+            frameon=False,
+            fontsize=8,
+            ncols=2,
+            handlelength=1,
+            handletextpad=0.2,
+            columnspacing=0.3,
+        )
         ax.set_title("gradients\narrow: the clean one", fontsize=10)
         return [*self.clouds, self.mixed, self.arrow]  # the arrow above all
 
@@ -84,12 +113,15 @@ class Rotated(Spoilt):
         ax.grid(False)
         ax.spines[:].set_visible(False)
         K = len(self.start())
-        self.image = ax.imshow(np.zeros((CELL * K, CELL * DIGITS)), cmap="gray_r",
-                               vmin=0, vmax=1)  # fmt: skip
+        self.image = ax.imshow(
+            np.zeros((CELL * K, CELL * DIGITS)), cmap="gray_r", vmin=0, vmax=1
+        )
         ax.set(xticks=[])
         ax.tick_params(length=0)
-        ax.set_yticks([CELL * k + CELL / 2 - 0.5 for k in range(K)],
-                      [f"source {k}" for k in range(K)])  # fmt: skip
+        ax.set_yticks(
+            [CELL * k + CELL / 2 - 0.5 for k in range(K)],
+            [f"source {k}" for k in range(K)],
+        )
         ax.set_title("what each source sees", fontsize=10)
         return [self.image]
 
@@ -123,10 +155,17 @@ class Poisoned(Rotated):
         ax.set_xlim(-0.5, CELL * DIGITS + 3.5)  # room for the last label
         self.image.set_data(tiled([data.digits()[0][:DIGITS]] * len(self.start())))
         self.labels = [
-            ax.text(CELL * j + 8, CELL * k + 7.5, "", weight="bold", fontsize=10,
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})
-            for k in range(len(self.start())) for j in range(DIGITS)
-        ]  # fmt: skip
+            ax.text(
+                CELL * j + 8,
+                CELL * k + 7.5,
+                "",
+                weight="bold",
+                fontsize=10,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+            )
+            for k in range(len(self.start()))
+            for j in range(DIGITS)
+        ]
         return [*moving, *self.labels]
 
     def draw_left(self, result):
@@ -136,8 +175,10 @@ class Poisoned(Rotated):
             seen = data.poison(y, rate, data.stream(k, "poison picture"))
             for j in range(DIGITS):
                 text, wrong = self.labels[k * DIGITS + j], seen[j] != y[j]
-                text.set(text=f"{int(seen[j])}{'!' if wrong else ''}",
-                         color=VERMILION if wrong else BLACK)  # fmt: skip
+                text.set(
+                    text=f"{int(seen[j])}{'!' if wrong else ''}",
+                    color=VERMILION if wrong else BLACK,
+                )
 
 
 UPRIGHT, ALIKE = "Nearly all trust to the upright source", "About a third to each"
@@ -154,22 +195,23 @@ def turned_question() -> Guess:
     return Guess(
         "Three sources see the digits turned by 0, 20 and 45 degrees. The loss that "
         "counts is that of the upright digits. How will the optimizer share its trust?",
-        truth=truth, options=(ALIKE, FALLING, UPRIGHT),
+        truth=truth,
+        options=(ALIKE, FALLING, UPRIGHT),
         because="A turned picture's gradient is not noisy but wrong: it leads "
         "somewhere else, however often it is averaged.",
-    )  # fmt: skip
+    )
 
 
 def noise_question() -> Guess:
     """Before the panel opens: what is the noisiest of four worth?"""
     return Guess(
         "Four sources have noise 0.5, 1, 2 and 3, and the clean loss counts. Of all "
-        "its trust, which share will the optimizer give to the first? (A number from "
-        "0 to 1.)",
+        "its trust, which share will the optimizer give to the first? (A number from 0 "
+        "to 1.)",
         truth=lambda: float(shipped("noise")[0]),
         because="More than half to one of four; and still not all. Why just this much "
         "is lesson 07.",
-    )  # fmt: skip
+    )
 
 
 def poison_question() -> Guess:
@@ -186,4 +228,4 @@ def poison_question() -> Guess:
         truth=truth,
         because="The wrong labels are spread over nine classes, so that the right one "
         "is still the most frequent by far.",
-    )  # fmt: skip
+    )

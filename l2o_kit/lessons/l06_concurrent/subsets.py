@@ -36,9 +36,10 @@ class Subsets(Panel):
     def make_controls(self):
         """Number, size, concentration."""
         options = {
-            "sources": (GRID["count"], 3), "size": (GRID["size"], 80),
+            "sources": (GRID["count"], 3),
+            "size": (GRID["size"], 80),
             "concentration": (GRID["concentration"], 0.5),
-        }  # fmt: skip
+        }
         return {
             name: widgets.SelectionSlider(
                 options=values, value=value, description=name, continuous_update=False
@@ -53,20 +54,35 @@ class Subsets(Panel):
         even = GRID["concentration"].index(state["concentration"])
         losses = {name: rows[name][:, size, even] for name in RULES}
         here = GRID["count"].index(state["sources"])
-        return {**state, "here": here, "losses": losses,
-                "counts": counts(state["size"], state["concentration"]),
-                "gain": ratio_of(losses["average"][here], losses["average"][0]),
-                "adam": ratio_of(losses["average"][here], losses["adam"][here]),
-                "lr": rows["lr"][here, size, even]}  # fmt: skip
+        return {
+            **state,
+            "here": here,
+            "losses": losses,
+            "counts": counts(state["size"], state["concentration"]),
+            "gain": ratio_of(losses["average"][here], losses["average"][0]),
+            "adam": ratio_of(losses["average"][here], losses["adam"][here]),
+            "lr": rows["lr"][here, size, even],
+        }
 
     def make_figure(self):
         """A row of bars for each source; two curves with bands."""
         figure, (left, right) = new_figure(10.0, 4.2, columns=2)
-        self.bars = [[left.plot([j, j], [-k, -k], color=BLUE, linewidth=9,
-                                solid_capstyle="butt")[0] for j in range(10)]
-                     for k in range(MOST)]  # fmt: skip
-        left.set(xlim=(-0.7, 9.7), ylim=(-MOST + 0.4, 1.1), xticks=range(10),
-                 xlabel="class", yticks=[-k for k in range(MOST)])  # fmt: skip
+        self.bars = [
+            [
+                left.plot(
+                    [j, j], [-k, -k], color=BLUE, linewidth=9, solid_capstyle="butt"
+                )[0]
+                for j in range(10)
+            ]
+            for k in range(MOST)
+        ]
+        left.set(
+            xlim=(-0.7, 9.7),
+            ylim=(-MOST + 0.4, 1.1),
+            xticks=range(10),
+            xlabel="class",
+            yticks=[-k for k in range(MOST)],
+        )
         left.set_yticklabels([f"source {k}" for k in range(MOST)])
         left.set_title("examples of each class", fontsize=10)
         self.here = right.axvline(3, color=GREY, linewidth=9, alpha=0.25)
@@ -76,13 +92,17 @@ class Subsets(Panel):
             look["label"] = {"average": "learned, average"}.get(name, "Adam, average")
             self.lines[name] = right.plot(GRID["count"], np.ones(5), **look)[0]
             self.spans[name] = [
-                right.plot([x, x], [1, 1], color=look["color"],
-                           linewidth=2.5)[0]
+                right.plot([x, x], [1, 1], color=look["color"], linewidth=2.5)[0]
                 for x in GRID["count"]
-            ]  # fmt: skip
-        right.set(yscale="log", ylim=(LOW, HIGH), xlim=(0.5, MOST + 0.5),
-                  xticks=GRID["count"], xlabel="number of sources",
-                  ylabel="loss on all data, near step 100")  # fmt: skip
+            ]
+        right.set(
+            yscale="log",
+            ylim=(LOW, HIGH),
+            xlim=(0.5, MOST + 0.5),
+            xticks=GRID["count"],
+            xlabel="number of sources",
+            ylabel="loss on all data, near step 100",
+        )
         plain_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10, 30))
         right.legend(loc="upper right", frameon=False)
         spans = [span for spans in self.spans.values() for span in spans]
@@ -116,9 +136,9 @@ class Subsets(Panel):
         return (
             f"K = {result['sources']}, subsets of {result['size']} examples, "
             f"concentration {result['concentration']:g} (the largest class of source 0 "
-            f"has {result['counts'][0].max()}): {alone} {adam[0]:.2g} times that "
-            f"of Adam on the average (rate {result['lr']:.2g}). Lambda is 1/K for "
-            "each, by symmetry: no source is better than another."
+            f"has {result['counts'][0].max()}): {alone} {adam[0]:.2g} times that of "
+            f"Adam on the average (rate {result['lr']:.2g}). Lambda is 1/K for each, "
+            "by symmetry: no source is better than another."
         )
 
     def numbers(self, result):
@@ -139,13 +159,19 @@ def _rows() -> dict:
 def counts(size: int, concentration: float) -> np.ndarray:
     """How many examples of each class some sources have: [MOST, 10]."""
     y = data.digits()[1]
-    return np.stack([
-        torch.bincount(
-            y[data.dirichlet_subset(y, size, concentration, data.stream(k, "subsets"))],
-            minlength=10,
-        ).numpy()
-        for k in range(MOST)
-    ])  # fmt: skip
+    return np.stack(
+        [
+            torch.bincount(
+                y[
+                    data.dirichlet_subset(
+                        y, size, concentration, data.stream(k, "subsets")
+                    )
+                ],
+                minlength=10,
+            ).numpy()
+            for k in range(MOST)
+        ]
+    )
 
 
 def subsets_question() -> Guess:
@@ -161,4 +187,4 @@ def subsets_question() -> Guess:
         "join. How many times smaller does the loss on all data become?",
         truth=truth,
         because="Each source knows classes that another hardly has.",
-    )  # fmt: skip
+    )

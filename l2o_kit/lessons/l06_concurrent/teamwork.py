@@ -60,11 +60,17 @@ def trained(stds: tuple, combine: str, seed: int):
     alone = combine == "average"
     optimizer = LSTMOptimizer(
         combine="concat" if alone else combine,
-        num_sources=1 if alone else len(stds), seed=seed,
-    )  # fmt: skip
+        num_sources=1 if alone else len(stds),
+        seed=seed,
+    )
     concurrent = noisy(stds)
-    meta_train(optimizer, Averaged(concurrent) if alone else concurrent, **COMBINED,
-               seed=seed, on_step=lambda log: None)  # fmt: skip
+    meta_train(
+        optimizer,
+        Averaged(concurrent) if alone else concurrent,
+        **COMBINED,
+        seed=seed,
+        on_step=lambda log: None,
+    )
     return optimizer, concurrent, 128
 
 
@@ -96,8 +102,10 @@ class AveragedProblem:
 
 
 def _each(function, concurrents: dict, name: str, batch: int) -> dict:
-    return {label: partial(function, concurrent, name, batch)
-            for label, concurrent in concurrents.items()}  # fmt: skip
+    return {
+        label: partial(function, concurrent, name, batch)
+        for label, concurrent in concurrents.items()
+    }
 
 
 def choices() -> dict[str, dict]:
@@ -106,10 +114,19 @@ def choices() -> dict[str, dict]:
     The first setting of a choice is what the others are compared with.
     """
     active, fitted = digits(), diabetes()
-    kinds = {"sigmoid alone": [()], "+ tanh": [(), TANH], "+ ReLU": [(), RELU],
-             "+ SiLU": [(), SILU], "all four": [(), TANH, RELU, SILU]}  # fmt: skip
-    losses = {"squared alone": [()], "+ absolute": [(), L1], "+ smooth": [(), SMOOTH],
-              "all three": [(), L1, SMOOTH]}  # fmt: skip
+    kinds = {
+        "sigmoid alone": [()],
+        "+ tanh": [(), TANH],
+        "+ ReLU": [(), RELU],
+        "+ SiLU": [(), SILU],
+        "all four": [(), TANH, RELU, SILU],
+    }
+    losses = {
+        "squared alone": [()],
+        "+ absolute": [(), L1],
+        "+ smooth": [(), SMOOTH],
+        "all three": [(), L1, SMOOTH],
+    }
     activations = {n: Concurrent(active, parts) for n, parts in kinds.items()}
     regressions = {n: Concurrent(fitted, parts) for n, parts in losses.items()}
     return {
@@ -122,12 +139,14 @@ def choices() -> dict[str, dict]:
         "subset size": _each(
             as_shipped,
             {str(n): subsets(3, n, 1.0) for n in (40, 60, 80, 100, 120)},
-            "digits", 8,
+            "digits",
+            8,
         ),
         "concentration": _each(
             as_shipped,
             {str(c): subsets(3, 80, c) for c in (0.25, 0.5, 1.0, 2.0)},
-            "digits", 8,
+            "digits",
+            8,
         ),
         "ways to combine": {
             "source 0 alone": partial(trained, NOISE[:1], "average"),
@@ -140,9 +159,12 @@ def choices() -> dict[str, dict]:
         "activations": _each(as_shipped, activations, "digits", 8)
         | {"all, lambda": partial(with_lambda, activations["all four"], "digits", 8)},
         "losses": _each(as_shipped, regressions, "diabetes", 16)
-        | {"all, lambda": partial(with_lambda, regressions["all three"], "diabetes",
-                                  16)},
-    }  # fmt: skip
+        | {
+            "all, lambda": partial(
+                with_lambda, regressions["all three"], "diabetes", 16
+            )
+        },
+    }
 
 
 def outcome(choice: str, setting: str, seed: int) -> tuple[float, float]:
@@ -160,16 +182,23 @@ def outcome(choice: str, setting: str, seed: int) -> tuple[float, float]:
 def build() -> dict:
     """CHOICE [setting, seed, 2], for every choice: loss and seconds."""
     return {
-        choice: np.array([[outcome(choice, name, seed) for seed in range(SEEDS)]
-                          for name in settings])
+        choice: np.array(
+            [
+                [outcome(choice, name, seed) for seed in range(SEEDS)]
+                for name in settings
+            ]
+        )
         for choice, settings in choices().items()
-    }  # fmt: skip
+    }
 
 
 # The digits network seen through subsets
 
-GRID = {"count": (1, 2, 3, 5, 9), "size": (40, 80, 120),
-        "concentration": (0.25, 0.5, 1.0, 2.0)}  # fmt: skip
+GRID = {
+    "count": (1, 2, 3, 5, 9),
+    "size": (40, 80, 120),
+    "concentration": (0.25, 0.5, 1.0, 2.0),
+}
 JUDGED_ON = 8
 
 

@@ -66,9 +66,10 @@ class Together(Dots):
         """All seeds, and the time."""
         rows = [
             [name, *(f"{s:.3g}" for s in some), f"{100 * seconds / 10:.1f}"]
-            for name, some, seconds in zip(result["names"], result["shares"],
-                                           result["seconds"], strict=True)
-        ]  # fmt: skip
+            for name, some, seconds in zip(
+                result["names"], result["shares"], result["seconds"], strict=True
+            )
+        ]
         seeds = (f"seed {k}" for k in range(result["shares"].shape[1]))
         return [result["choice"], *seeds, "ms a step"], rows
 
@@ -97,6 +98,7 @@ def combine_question() -> Guess:
         "Four sources of noise 0.5, 1, 2, 3. Four ways to combine their gradients, "
         "each trained equally long from nothing. Which ends with the lowest clean "
         "loss?",
-        truth=truth, options=ways,
+        truth=truth,
+        options=ways,
         because="Open the panel at <i>ways to combine</i> and see by how much.",
-    )  # fmt: skip
+    )

@@ -40,9 +40,11 @@ class BrokenLaw(Panel):
         """The case, and its strength c."""
         case = widgets.ToggleButtons(options=list(CASES), description="case")
         strength = widgets.SelectionSlider(
-            options=[(f"{c:g}", c) for c in STRENGTHS], value=2.0,
-            description="strength c", continuous_update=False,
-        )  # fmt: skip
+            options=[(f"{c:g}", c) for c in STRENGTHS],
+            value=2.0,
+            description="strength c",
+            continuous_update=False,
+        )
         return {"case": case, "strength": strength}
 
     def compute(self, state):
@@ -51,18 +53,25 @@ class BrokenLaw(Panel):
         here = list(CASES).index(case), STRENGTHS.index(c)
         plain = second_moments(**CASES[case](c))
         M = moments(case, c)
-        return {**state, "M": M, "learned": _lambdas()[here].mean(0),
-                "range": np.ptp(_lambdas()[here], axis=0).max(),
-                "theory": best_weights(M),
-                "inverse": inverse_variance(np.sqrt(np.diag(plain)))}  # fmt: skip
+        return {
+            **state,
+            "M": M,
+            "learned": _lambdas()[here].mean(0),
+            "range": np.ptp(_lambdas()[here], axis=0).max(),
+            "theory": best_weights(M),
+            "inverse": inverse_variance(np.sqrt(np.diag(plain))),
+        }
 
     def make_figure(self):
         """A table of M, shaded; the bars."""
         figure, (left, right) = new_figure(10.0, 3.9, columns=2)
         left.grid(False)
         self.image = left.imshow(np.zeros((4, 4)), cmap="Greens")
-        self.entries = [left.text(j, k, "", ha="center", va="center", color=BLACK)
-                        for k in range(4) for j in range(4)]  # fmt: skip
+        self.entries = [
+            left.text(j, k, "", ha="center", va="center", color=BLACK)
+            for k in range(4)
+            for j in range(4)
+        ]
         left.set(xticks=range(4), yticks=range(4), xlabel="source", ylabel="source")
         left.set_title("M, the second moments of the errors", fontsize=10)
         self.bars = Bars(right, 4, ("inverse variances", "learned", "theory"))
@@ -80,8 +89,10 @@ class BrokenLaw(Panel):
 
     def describe(self, result):
         """Which law holds."""
-        naive, general = (np.abs(result["learned"] - result[law]).sum()
-                          for law in ("inverse", "theory"))  # fmt: skip
+        naive, general = (
+            np.abs(result["learned"] - result[law]).sum()
+            for law in ("inverse", "theory")
+        )
         words = WORDS[result["case"]].format(c=result["strength"])
         return (
             f"{words.capitalize()}. Learned (mean of three seeds): "
@@ -92,10 +103,15 @@ class BrokenLaw(Panel):
 
     def numbers(self, result):
         """The three accounts."""
-        accounts = {"inverse variances": "inverse", "general law": "theory",
-                    "learned": "learned"}  # fmt: skip
-        rows = [[label, *(f"{v:.3f}" for v in result[key])]
-                for label, key in accounts.items()]  # fmt: skip
+        accounts = {
+            "inverse variances": "inverse",
+            "general law": "theory",
+            "learned": "learned",
+        }
+        rows = [
+            [label, *(f"{v:.3f}" for v in result[key])]
+            for label, key in accounts.items()
+        ]
         return ["lambda", *(f"source {k}" for k in range(4))], rows
 
 
@@ -119,7 +135,8 @@ def copies_question() -> Guess:
         "Three sources repeat one rumour: besides their own noise 1 they share an "
         "error of size 2. The fourth has its own noise 1 only. How much trust does the "
         "fourth get?",
-        truth=truth, options=(LESS, SAME, MORE),
+        truth=truth,
+        options=(LESS, SAME, MORE),
         because="Three voices with the same error are one voice: averaging them does "
         "not remove it.",
-    )  # fmt: skip
+    )

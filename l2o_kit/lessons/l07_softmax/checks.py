@@ -32,15 +32,21 @@ def trust(answer):
     right = _own_trust(stds)
     value = tensor_like(ask(answer, stds), right, "one weight for each source.")
     for wrong, why in (
-        (1 / stds / (1 / stds).sum(), "You divide by s. Twice the noise deserves less "
-         "than half the trust: divide by the variance, s squared."),
+        (
+            1 / stds / (1 / stds).sum(),
+            "You divide by s. Twice the noise deserves less than half the trust: "
+            "divide by the variance, s squared.",
+        ),
         (1 / stds**2, "Nearly: make them add up to 1."),
         (stds**2 / (stds**2).sum(), "That trusts the noisiest most. Turn it round."),
         (stds / stds.sum(), "That trusts the noisiest most. Turn it round."),
-        (torch.softmax(-stds, 0), "A softmax of -s falls too slowly or too fast: the "
-         "law has no exponential in it."),
+        (
+            torch.softmax(-stds, 0),
+            "A softmax of -s falls too slowly or too fast: the law has no exponential "
+            "in it.",
+        ),
         (torch.full((4,), 0.25), "All alike is right only where all the noise is."),
-    ):  # fmt: skip
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if not near(value, right):
@@ -91,8 +97,8 @@ def _check_corner(name: str, value, right):
     """Wrong unless the weights are those at the corner of the simplex."""
     if (value < 0).any():
         raise Wrong(
-            f"For M = {name} yours gives {_short(value)}. A softmax has no "
-            "negative weights: keep lambda_0 between 0 and 1."
+            f"For M = {name} yours gives {_short(value)}. A softmax has no negative "
+            "weights: keep lambda_0 between 0 and 1."
         )
     if near(right, torch.tensor([0.0, 1.0])) and near(value, torch.tensor([0.5, 0.5])):
         raise Wrong(
@@ -226,17 +232,35 @@ def step_of_trust(answer):
     """The meta-step at which the clean source has 0.9 of the trust, read off."""
     path = _trust("poison")
     read_off(
-        answer, _own_step(), 0.15,
+        answer,
+        _own_step(),
+        0.15,
         "Sources: poison 0 to 0.8, the slider meta-steps at its right end. Where does "
         "the thick line of poison 0 cross 0.9?",
-        ((reaches(-path, -0.5), "There it has one half. From there to 0.9 the way is "
-          "longer: the nearer to 1, the slower a softmax moves."),
-         (len(path) - 1, "That is where this training ends. The line has crossed 0.9 "
-          "long before."),
-         (path[-1], "That is its weight at the end, on the vertical axis. Asked is a "
-          "meta-step."),
-         (0.9, "That is the weight itself. Asked is the meta-step at which it is "
-          "reached."),
-         (reaches(-_trust("rotation_first"), -0.9), "That is for the turned pictures. "
-          "Move the slider to poison.")),
-    )  # fmt: skip
+        (
+            (
+                reaches(-path, -0.5),
+                "There it has one half. From there to 0.9 the way is longer: the "
+                "nearer to 1, the slower a softmax moves.",
+            ),
+            (
+                len(path) - 1,
+                "That is where this training ends. The line has crossed 0.9 long "
+                "before.",
+            ),
+            (
+                path[-1],
+                "That is its weight at the end, on the vertical axis. Asked is a "
+                "meta-step.",
+            ),
+            (
+                0.9,
+                "That is the weight itself. Asked is the meta-step at which it is "
+                "reached.",
+            ),
+            (
+                reaches(-_trust("rotation_first"), -0.9),
+                "That is for the turned pictures. Move the slider to poison.",
+            ),
+        ),
+    )

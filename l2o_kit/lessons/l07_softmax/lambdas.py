@@ -49,9 +49,14 @@ def path(name: str, seed: int) -> np.ndarray:
     plan, seen = PATHS[name], []
     training = {} if plan.kind == "noise" else AS_IN_THE_RECIPE
     seen.append(np.full(len(plan.amounts), 1 / len(plan.amounts), dtype=np.float32))
-    learned(KINDS[plan.kind], plan.amounts, plan.target, seed,
-            on_step=lambda optimizer, _: seen.append(optimizer.lambdas.numpy()),
-            **training)  # fmt: skip
+    learned(
+        KINDS[plan.kind],
+        plan.amounts,
+        plan.target,
+        seed,
+        on_step=lambda optimizer, _: seen.append(optimizer.lambdas.numpy()),
+        **training,
+    )
     return np.stack(seen)
 
 
@@ -81,8 +86,13 @@ def lambda_of_noise(stds: tuple, seed: int, frozen: str = "quadratic", **trainin
     """What a frozen LSTM learns with these sizes, clean target: [K]."""
     kind = KINDS["noise"]
     optimizer = trusting(frozen, len(stds))
-    learn_lambda(optimizer, kind.make(stds), seed=seed, on_step=lambda log: None,
-                 **kind.training | training)  # fmt: skip
+    learn_lambda(
+        optimizer,
+        kind.make(stds),
+        seed=seed,
+        on_step=lambda log: None,
+        **kind.training | training,
+    )
     return optimizer.lambdas.numpy()
 
 
@@ -104,10 +114,12 @@ def build_drawn() -> dict:
             [lambda_of_noise(shuffled(k), k) for k in range(SHUFFLES)]
         ),
         "random": np.stack(
-            [[lambda_of_noise(random_stds(k), k, name) for k in range(RANDOM)]
-             for name in FROZEN]
+            [
+                [lambda_of_noise(random_stds(k), k, name) for k in range(RANDOM)]
+                for name in FROZEN
+            ]
         ),
-    }  # fmt: skip
+    }
 
 
 # Where the inverse variances are not the answer
@@ -150,8 +162,13 @@ def broken(case: str, c: float) -> Concurrent:
 def lambda_of_case(case: str, c: float, seed: int) -> np.ndarray:
     """What the frozen LSTM learns: [4]."""
     optimizer = trusting("quadratic", 4)
-    learn_lambda(optimizer, broken(case, c), seed=seed, on_step=lambda log: None,
-                 **KINDS["noise"].training)  # fmt: skip
+    learn_lambda(
+        optimizer,
+        broken(case, c),
+        seed=seed,
+        on_step=lambda log: None,
+        **KINDS["noise"].training,
+    )
     return optimizer.lambdas.numpy()
 
 
@@ -159,10 +176,15 @@ def build_cases() -> dict:
     """lambdas [case, strength, seed, 4]."""
     return {
         "lambdas": np.array(
-            [[[lambda_of_case(case, c, k) for k in range(CASE_SEEDS)]
-              for c in STRENGTHS] for case in CASES]
+            [
+                [
+                    [lambda_of_case(case, c, k) for k in range(CASE_SEEDS)]
+                    for c in STRENGTHS
+                ]
+                for case in CASES
+            ]
         )
-    }  # fmt: skip
+    }
 
 
 BUILDERS = {

@@ -58,11 +58,12 @@ class LiveTrust(RunPanel):
         amounts = {
             f"{self.what} {k}": widgets.SelectionSlider(
                 options=[(f"{level:g}{self.unit}", level) for level in self.levels],
-                value=value, description=f"source {k}: {self.what}",
+                value=value,
+                description=f"source {k}: {self.what}",
                 continuous_update=False,
             )
             for k, value in enumerate(self.start)
-        }  # fmt: skip
+        }
         guesses = {
             f"guess {k}": widgets.IntSlider(25, 0, 100, description=f"your guess {k}")
             for k in range(len(self.start))
@@ -120,17 +121,22 @@ class LiveTrust(RunPanel):
 
         def on_step(optimizer, log):
             path.append(optimizer.lambdas.numpy())
-            done = (log.seconds[-1] / budget[0] if budget[0]
-                    else len(log.seconds) / budget[1])  # fmt: skip
+            done = (
+                log.seconds[-1] / budget[0]
+                if budget[0]
+                else len(log.seconds) / budget[1]
+            )
             job.step_or_interrupt(min(1.0, done))
             if len(path) % 8 == 0:
                 self.show(state | self.result_of(amounts, path, log, ended=False))
 
         try:
             _, log = learned(
-                KINDS[self.kind], amounts, on_step=on_step,
+                KINDS[self.kind],
+                amounts,
+                on_step=on_step,
                 **{"meta_steps": None} | self.training | self.budget,
-            )  # fmt: skip
+            )
         finally:
             torch.set_num_threads(threads)
         return state | self.result_of(amounts, path, log, ended=True)
@@ -139,19 +145,26 @@ class LiveTrust(RunPanel):
         """Lambda so far; theory at the end only."""
         theory = self.theory(amounts) if ended else None
         seconds = log.seconds[-1] if log.seconds else 0.0
-        return {"path": np.array(path), "seconds": seconds, "theory": theory,
-                "ended": ended}  # fmt: skip
+        return {
+            "path": np.array(path),
+            "seconds": seconds,
+            "theory": theory,
+            "ended": ended,
+        }
 
     def make_figure(self):
         """Left the paths, right the bars."""
         K = len(self.start)
         figure, (left, right) = new_figure(10.0, 3.9, columns=2)
         self.lines = [
-            left.plot([0], [1 / K], **source_style(k) | {"markevery": 25},
-                      label=f"source {k}")[0] for k in range(K)
-        ]  # fmt: skip
-        left.set(xlim=(0, MOST), ylim=(0, 1.02), xlabel="meta-step",
-                 ylabel="weight lambda_k")  # fmt: skip
+            left.plot(
+                [0], [1 / K], **source_style(k) | {"markevery": 25}, label=f"source {k}"
+            )[0]
+            for k in range(K)
+        ]
+        left.set(
+            xlim=(0, MOST), ylim=(0, 1.02), xlabel="meta-step", ylabel="weight lambda_k"
+        )
         left.legend(loc="upper right", frameon=False, fontsize=9)
         law = self.theory(self.start) is not None
         accounts = ("guess", "learned", "theory") if law else ("guess", "learned")
@@ -185,8 +198,10 @@ class LiveTrust(RunPanel):
 
     def numbers(self, result):
         """A row for each account."""
-        rows = [["guess", *(f"{v:.3f}" for v in self.guessed(result))],
-                ["learned", *(f"{v:.3f}" for v in result["path"][-1])]]  # fmt: skip
+        rows = [
+            ["guess", *(f"{v:.3f}" for v in self.guessed(result))],
+            ["learned", *(f"{v:.3f}" for v in result["path"][-1])],
+        ]
         if result["theory"] is not None:
             rows.append(["theory", *(f"{v:.3f}" for v in result["theory"])])
         return ["lambda", *(f"source {k}" for k in range(len(self.start)))], rows

@@ -41,13 +41,19 @@ class Paths(Panel):
         """What is learned, and up to which meta-step."""
         return {
             "sources": widgets.SelectionSlider(
-                options=list(NAMES.items()), description="sources",
+                options=list(NAMES.items()),
+                description="sources",
                 continuous_update=False,
             ),
-            "steps": widgets.IntSlider(LONGEST, 10, LONGEST, 10,
-                                       description="meta-steps",
-                                       continuous_update=False),
-        }  # fmt: skip
+            "steps": widgets.IntSlider(
+                LONGEST,
+                10,
+                LONGEST,
+                10,
+                description="meta-steps",
+                continuous_update=False,
+            ),
+        }
 
     def compute(self, state):
         """lambdas [seed, step, K] so far."""
@@ -66,11 +72,22 @@ class Paths(Panel):
             self.seeds.append([ax.plot([0], [0], **thin)[0] for _ in range(MOST_SEEDS)])
             self.means += ax.plot([0], [0], **look, linewidth=2.6, markevery=20)
             self.names.append(
-                ax.text(1.02 * LONGEST, 0.95 - 0.1 * k, "", color=ink(look["color"]),
-                        va="center", weight="bold")
-            )  # fmt: skip
-        ax.set(xlim=(0, 1.45 * LONGEST), ylim=(0, 1.02), xlabel="meta-step",
-               ylabel="weight lambda_k", xticks=range(0, LONGEST + 1, 50))  # fmt: skip
+                ax.text(
+                    1.02 * LONGEST,
+                    0.95 - 0.1 * k,
+                    "",
+                    color=ink(look["color"]),
+                    va="center",
+                    weight="bold",
+                )
+            )
+        ax.set(
+            xlim=(0, 1.45 * LONGEST),
+            ylim=(0, 1.02),
+            xlabel="meta-step",
+            ylabel="weight lambda_k",
+            xticks=range(0, LONGEST + 1, 50),
+        )
         thin = [line for lines in self.seeds for line in lines]
         return figure, [*thin, *self.means, *self.names]
 
@@ -109,8 +126,10 @@ class Paths(Panel):
         count = result["lambdas"].shape[1] - 1
         steps = sorted({0, count // 4, count // 2, count})
         means = result["lambdas"].mean(0)
-        rows = [[name, *(f"{means[t, k]:.3f}" for t in steps)]
-                for k, name in enumerate(result["names"])]  # fmt: skip
+        rows = [
+            [name, *(f"{means[t, k]:.3f}" for t in steps)]
+            for k, name in enumerate(result["names"])
+        ]
         return ["meta-step", *map(str, steps)], rows
 
 
@@ -133,7 +152,8 @@ def seeds_question() -> Guess:
         "Four sources have noise 3, 2, 1, 0.5, and the clean loss counts. Theory gives "
         "the last one 0.75. Ten seeds draw ten times other problems and other noise. "
         "How far apart are their ten weights of the last source?",
-        truth=truth, options=(CLOSE, APART, FAR),
+        truth=truth,
+        options=(CLOSE, APART, FAR),
         because="A training sees thousands of problems, and noise of thousands "
         "averages out.",
-    )  # fmt: skip
+    )

@@ -22,11 +22,18 @@ def _own_groups(shapes):
     return {"conv": conv, "fc": rest}
 
 
-SHAPES = {name: torch.Size(shape) for name, shape in {
-    "conv1.weight": (16, 3, 5, 5), "conv1.bias": (16,), "norm1.weight": (16,),
-    "first.weight": (8, 16, 3, 3), "first.bias": (8,), "output.weight": (10, 8),
-    "output.bias": (10,),
-}.items()}  # fmt: skip
+SHAPES = {
+    name: torch.Size(shape)
+    for name, shape in {
+        "conv1.weight": (16, 3, 5, 5),
+        "conv1.bias": (16,),
+        "norm1.weight": (16,),
+        "first.weight": (8, 16, 3, 3),
+        "first.bias": (8,),
+        "output.weight": (10, 8),
+        "output.bias": (10,),
+    }.items()
+}
 
 
 @exercise(_own_groups, "four dimensions make a convolution's weight.")
@@ -82,13 +89,19 @@ def batch_norm(answer):
     right = _own_batch_norm(X, gain, bias)
     value = tensor_like(ask(answer, X, gain, bias), right, "one number for each of X.")
     for dims, why in (
-        ((2, 3), "You take the mean of each picture alone. The statistics are those of "
-         "the whole minibatch: average over dimension 0 as well."),
-        ((0,), "You take another mean for each pixel. One mean for each channel: "
-         "average over dimensions 0, 2 and 3."),
+        (
+            (2, 3),
+            "You take the mean of each picture alone. The statistics are those of the "
+            "whole minibatch: average over dimension 0 as well.",
+        ),
+        (
+            (0,),
+            "You take another mean for each pixel. One mean for each channel: average "
+            "over dimensions 0, 2 and 3.",
+        ),
         ((1, 2, 3), "You average over the channels. Each channel has its own mean."),
         ((0, 1, 2, 3), "You average over the channels. Each channel has its own mean."),
-    ):  # fmt: skip
+    ):
         if near(value, _with(X, gain, bias, dims)):
             raise Wrong(why)
     if near(value, _with(X, gain, bias, correction=1)):
@@ -114,8 +127,10 @@ def batch_norm(answer):
 
 
 def _with(X, gain, bias, dims=(0, 2, 3), correction=0):
-    mean, variance = X.mean(dims, keepdim=True), X.var(dims, correction=correction,
-                                                       keepdim=True)  # fmt: skip
+    mean, variance = (
+        X.mean(dims, keepdim=True),
+        X.var(dims, correction=correction, keepdim=True),
+    )
     normal = (X - mean) / (variance + 1e-5).sqrt()
     return gain[:, None, None] * normal + bias[:, None, None]
 
@@ -134,8 +149,9 @@ def grouped_update(answer):
     places = {"conv": torch.tensor([0, 3, 4]), "fc": torch.tensor([1, 2, 5, 6])}
     rules = {"conv": lambda g: -g / g.sum(), "fc": lambda g: -10 * g / g.max()}
     right = _own_update(grads, places, rules)
-    value = tensor_like(ask(answer, grads, places, rules), right,
-                        "one update for each coordinate.")  # fmt: skip
+    value = tensor_like(
+        ask(answer, grads, places, rules), right, "one update for each coordinate."
+    )
     joined = torch.cat([rules[name](grads[places[name]]) for name in rules])
     if near(value, joined):
         raise Wrong(
@@ -154,8 +170,9 @@ def grouped_update(answer):
             "the gradients of its group only."
         )
     if not near(value, right):
-        raise Wrong(f"Yours begins with {value[:3].tolist()}, expected "
-                    f"{right[:3].tolist()}.")  # fmt: skip
+        raise Wrong(
+            f"Yours begins with {value[:3].tolist()}, expected {right[:3].tolist()}."
+        )
 
 
 def _placed(update, places):
@@ -179,16 +196,34 @@ def half_of_the_loss(answer):
     """The step at which two LSTMs have halved the loss, all ten labels."""
     ours = _curve("two LSTMs")
     read_off(
-        answer, _own_half(), 0.1,
+        answer,
+        _own_half(),
+        0.1,
         "Labels: all ten. Where does the solid curve on the left come down to 0.5?",
-        ((reaches(_curve("SGD"), 0.5), "That is SGD, the rival that is shown at first. "
-          "Read the curve of two LSTMs."),
-         (reaches(_curve("NAG"), 0.5), "So many steps does NAG take, and LSTM-sub too. "
-          "Read the curve of two LSTMs, the solid one."),
-         (reaches(_curve("two LSTMs", "five"), 0.5), "That is for the labels 0 to 4, "
-          "an easier task. Move the slider to all ten."),
-         (reaches(ours, 0.75), "There a quarter of the loss is gone: at 0.75. Asked is "
-          "one half."),
-         (ours[50], "That is the loss after half of the steps. Asked is the step at "
-          "which half of the loss is left.")),
-    )  # fmt: skip
+        (
+            (
+                reaches(_curve("SGD"), 0.5),
+                "That is SGD, the rival that is shown at first. Read the curve of two "
+                "LSTMs.",
+            ),
+            (
+                reaches(_curve("NAG"), 0.5),
+                "So many steps does NAG take, and LSTM-sub too. Read the curve of two "
+                "LSTMs, the solid one.",
+            ),
+            (
+                reaches(_curve("two LSTMs", "five"), 0.5),
+                "That is for the labels 0 to 4, an easier task. Move the slider to all "
+                "ten.",
+            ),
+            (
+                reaches(ours, 0.75),
+                "There a quarter of the loss is gone: at 0.75. Asked is one half.",
+            ),
+            (
+                ours[50],
+                "That is the loss after half of the steps. Asked is the step at which "
+                "half of the loss is left.",
+            ),
+        ),
+    )

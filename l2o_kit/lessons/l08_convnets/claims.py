@@ -49,8 +49,9 @@ def _still(place: str, quick: bool) -> torch.Tensor:
     return run(_learned("two LSTMs"), place).losses[0]
 
 
-def ahead(name: str, place: str, objective: str, quick: bool,
-          control: bool | None = None):  # fmt: skip
+def ahead(
+    name: str, place: str, objective: str, quick: bool, control: bool | None = None
+):
     """A learned optimizer's loss over that of the best of six tuned rivals."""
     theirs = {rival: _each(rival, place, objective, quick) for rival in SIX}
     best = min(SIX, key=lambda rival: float(theirs[rival].mean()))
@@ -60,8 +61,9 @@ def ahead(name: str, place: str, objective: str, quick: bool,
 
 def two_or_one(objective: str, quick: bool, control: bool | None = None):
     """Two LSTMs over one shared LSTM, trained equally long, on all labels."""
-    both, one = (_each(name, "all", objective, quick) for name in
-                 ("two LSTMs", "one LSTM"))  # fmt: skip
+    both, one = (
+        _each(name, "all", objective, quick) for name in ("two LSTMs", "one LSTM")
+    )
     ours = _still("all", quick) if control else both
     return *paired_ratio(ours, one), "one LSTM"
 
@@ -90,35 +92,81 @@ def real_cifar(quick: bool, control: bool | None = None):
     return *paired_ratio(means["learned"], means[best]), best
 
 
-HOW = {"mean": "a lower mean loss over 100 steps than any of six tuned rivals",
-       "last": "at steps 91 to 100 no higher loss than any of six rivals, tuned for "
-               "just that"}  # fmt: skip
+HOW = {
+    "mean": "a lower mean loss over 100 steps than any of six tuned rivals",
+    "last": "at steps 91 to 100 no higher loss than any of six rivals, tuned for "
+    "just that",
+}
 NETWORKS = f"{JUDGED_ON} networks, seed 1"
 WHERE = {"all": "All labels", "five": "Labels 0 to 4", "two": "Labels 0 and 1"}
 CLAIMS = (
-    claim("conv-pictures", "08", "Digits on photographs: a linear classifier's "
-          "held-out accuracy is at least 20 points below the convolutional network's",
-          OWN, -0.2, line_behind, judged_on="3 seeds"),
-    *(
-        claim(f"conv-{place}-{objective}", "08", f"{WHERE[place]}, two LSTMs: "
-              f"{HOW[objective]}", PAPER, 1.0, ahead, "two LSTMs", place, objective,
-              judged_on=NETWORKS)
-        for place in WHERE for objective in HOW
+    claim(
+        "conv-pictures",
+        "08",
+        "Digits on photographs: a linear classifier's held-out accuracy is at least 20 "
+        "points below the convolutional network's",
+        OWN,
+        -0.2,
+        line_behind,
+        judged_on="3 seeds",
     ),
     *(
-        claim(f"sub-{place}-{objective}", "08", f"{WHERE[place]}, LSTM-sub, which met "
-              f"5 to 9 only: {HOW[objective]}", PAPER, 1.0, ahead, "LSTM-sub", place,
-              objective, judged_on=NETWORKS)
-        for place in ("five", "two") for objective in HOW
+        claim(
+            f"conv-{place}-{objective}",
+            "08",
+            f"{WHERE[place]}, two LSTMs: {HOW[objective]}",
+            PAPER,
+            1.0,
+            ahead,
+            "two LSTMs",
+            place,
+            objective,
+            judged_on=NETWORKS,
+        )
+        for place in WHERE
+        for objective in HOW
     ),
     *(
-        claim(f"two-or-one-{objective}", "08", f"All labels, {words}: two LSTMs have a "
-              "lower loss than one shared LSTM that was trained equally long", PAPER,
-              1.0, two_or_one, objective, judged_on=NETWORKS)
-        for objective, words in (("mean", "mean of 100 steps"),
-                                 ("last", "steps 91 to 100"))
+        claim(
+            f"sub-{place}-{objective}",
+            "08",
+            f"{WHERE[place]}, LSTM-sub, which met 5 to 9 only: {HOW[objective]}",
+            PAPER,
+            1.0,
+            ahead,
+            "LSTM-sub",
+            place,
+            objective,
+            judged_on=NETWORKS,
+        )
+        for place in ("five", "two")
+        for objective in HOW
     ),
-    claim("conv-cifar10", "08", "On CIFAR-10 itself, two LSTMs: a lower mean loss over "
-          "100 steps than any of six rivals", PAPER, 1.0, real_cifar,
-          judged_on=f"{NETWORKS}, once CIFAR-10 is downloaded"),
-)  # fmt: skip
+    *(
+        claim(
+            f"two-or-one-{objective}",
+            "08",
+            f"All labels, {words}: two LSTMs have a lower loss than one shared LSTM "
+            "that was trained equally long",
+            PAPER,
+            1.0,
+            two_or_one,
+            objective,
+            judged_on=NETWORKS,
+        )
+        for objective, words in (
+            ("mean", "mean of 100 steps"),
+            ("last", "steps 91 to 100"),
+        )
+    ),
+    claim(
+        "conv-cifar10",
+        "08",
+        "On CIFAR-10 itself, two LSTMs: a lower mean loss over 100 steps than any of "
+        "six rivals",
+        PAPER,
+        1.0,
+        real_cifar,
+        judged_on=f"{NETWORKS}, once CIFAR-10 is downloaded",
+    ),
+)

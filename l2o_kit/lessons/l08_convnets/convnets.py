@@ -49,6 +49,7 @@ def unseen_question() -> Guess:
         "LSTM-sub was trained on networks that tell the digits 5 to 9 apart. Now the "
         "networks learn 0 to 4, which it never met. In the mean over 100 steps, where "
         "does it stand beside the best of six tuned rivals?",
-        truth=truth, options=options,
+        truth=truth,
+        options=options,
         because="Move the slider to <i>0 to 4</i> and read the dots on the right.",
-    )  # fmt: skip
+    )

@@ -63,16 +63,26 @@ class Filters(Panel):
         steps = np.arange(STEPS + 1)
         self.lines, self.bands = {}, {}
         for name, (colour, line) in GROUPS.items():
-            self.bands[name] = right.fill_between(steps, 1, 1, color=colour, alpha=0.2,
-                                                  linewidth=0)  # fmt: skip
+            self.bands[name] = right.fill_between(
+                steps, 1, 1, color=colour, alpha=0.2, linewidth=0
+            )
             (self.lines[name],) = right.plot(
-                steps, steps + 1.0, color=colour, linestyle=line, label=name,
+                steps,
+                steps + 1.0,
+                color=colour,
+                linestyle=line,
+                label=name,
                 linewidth=2.2,
-            )  # fmt: skip
+            )
         (self.now,) = right.plot([0, 0], [1e-9, 1], color=BLACK, linestyle=":")
-        right.set(yscale="log", ylim=(1e-6, 1.0), xlim=(0, STEPS), xlabel="step t",
-                  ylabel="|gradient| of a coordinate",
-                  title="median, and 10 % to 90 %")  # fmt: skip
+        right.set(
+            yscale="log",
+            ylim=(1e-6, 1.0),
+            xlim=(0, STEPS),
+            xlabel="step t",
+            ylabel="|gradient| of a coordinate",
+            title="median, and 10 % to 90 %",
+        )
         right.legend(loc="lower left", frameon=False)
         moving = [*self.bands.values(), *self.lines.values(), self.now]
         return figure, [self.image, *moving]
@@ -104,8 +114,10 @@ class Filters(Panel):
 
     def numbers(self, result):
         """The gradients' sizes at this step."""
-        rows = [[name, *(f"{size:.1e}" for size in sizes)] for name, sizes in
-                zip(GROUPS, result["sizes"][result["step"]], strict=True)]  # fmt: skip
+        rows = [
+            [name, *(f"{size:.1e}" for size in sizes)]
+            for name, sizes in zip(GROUPS, result["sizes"][result["step"]], strict=True)
+        ]
         header = [f"{100 * quantile:.0f} %" for quantile in QUANTILES]
         return ["|gradient|, of all coordinates", *header], rows
 
@@ -143,6 +155,7 @@ def moved_question() -> Guess:
     return Guess(
         "The same network, twice: the two learned LSTMs train it for 100 steps, and so "
         "does Adam. Who moves the filters of the first convolution further?",
-        truth=truth, options=options,
+        truth=truth,
+        options=options,
         because="The sentence below the picture says how far, at each step.",
-    )  # fmt: skip
+    )

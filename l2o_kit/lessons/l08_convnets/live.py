@@ -60,7 +60,8 @@ def settled_question() -> Guess:
         "The training begins now, behind this question. <i>conv_small</i> has 1,600 "
         "windows behind it, on just such networks. Where does it stand beside a tuned "
         "Adam, in the mean over 100 steps on fresh ones?",
-        truth=truth, options=options,
+        truth=truth,
+        options=options,
         because="Networks this small spend half of the steps on a plateau, whatever "
         "the rule. How far will a minute move the line?",
-    )  # fmt: skip
+    )

@@ -46,12 +46,14 @@ def build_rates(place: str) -> dict:
         return value if math.isfinite(value) else math.inf
 
     return {
-        f"{objective}_{STEPS}": np.array([
-            tune(rival, functools.partial(score, objective=objective)).lr
-            for rival in untuned()
-        ])
+        f"{objective}_{STEPS}": np.array(
+            [
+                tune(rival, functools.partial(score, objective=objective)).lr
+                for rival in untuned()
+            ]
+        )
         for objective in OBJECTIVES
-    }  # fmt: skip
+    }
 
 
 def untuned() -> list[Baseline]:
@@ -68,10 +70,12 @@ def build_place(place: str) -> dict:
     """
     learned = {name: load(file) for name, file in LEARNED.items()}
     found = {
-        objective: {name: run(rule, place) for name, rule in
-                    (learned | rivals(f"conv_{place}", objective)).items()}
+        objective: {
+            name: run(rule, place)
+            for name, rule in (learned | rivals(f"conv_{place}", objective)).items()
+        }
         for objective in OBJECTIVES
-    }  # fmt: skip
+    }
     arrays = {
         objective: np.stack([curves[name].mean_loss(first) for name in NAMES])
         for (objective, first), curves in zip(
@@ -104,8 +108,9 @@ def accuracies(seeds: int = 3) -> dict:
     The linear classifier's rate is the one that is best for it on held-out pictures.
     """
     pictures = data.digits_on_photos()
-    line = Network(nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)), *pictures,
-                   init_std=None)  # fmt: skip
+    line = Network(
+        nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)), *pictures, init_std=None
+    )
     found = {"linear": (line, 0.0001, 2000), "conv": (conv(), 0.003, 2000)}
     return {
         name: np.array([trained(*how, seed) for seed in range(seeds)])
@@ -154,8 +159,12 @@ def build_two_rates() -> dict:
 def two_rates(conv_rate: float, fc_rate: float) -> np.ndarray:
     """[step]: the mean loss with these two rates."""
     optimizee = conv()
-    curves = optimize(TwoRates(conv_rate, fc_rate, optimizee), optimizee,
-                      batch=GRID_NETWORKS, purpose="grid")  # fmt: skip
+    curves = optimize(
+        TwoRates(conv_rate, fc_rate, optimizee),
+        optimizee,
+        batch=GRID_NETWORKS,
+        purpose="grid",
+    )
     return curves.losses.mean(1).nan_to_num(9.0).clamp(max=9.0).numpy()
 
 
@@ -182,21 +191,29 @@ def watched(rule) -> dict:
             filters.append(optimizee.unflatten(theta[0])["conv1.weight"].clone())
         loss, grad = problem.value_and_grad(theta, problem.minibatch(draw))
         losses.append(float(loss))
-        logs = [grad[0, columns[name]].abs().clamp(min=1e-12).log10()
-                for name in CONV_AND_FC]  # fmt: skip
+        logs = [
+            grad[0, columns[name]].abs().clamp(min=1e-12).log10()
+            for name in CONV_AND_FC
+        ]
         at = torch.tensor(QUANTILES)
         sizes.append(torch.stack([log.quantile(at) for log in logs]))
         step(grad)
-    return {"filters": torch.stack(filters).half().numpy(),
-            "sizes": torch.stack(sizes).numpy(), "loss": np.array(losses)}  # fmt: skip
+    return {
+        "filters": torch.stack(filters).half().numpy(),
+        "sizes": torch.stack(sizes).numpy(),
+        "loss": np.array(losses),
+    }
 
 
 def build_watched() -> dict:
     """NAME_filters, NAME_sizes, NAME_loss for each of FILTERS."""
     rules = {"two LSTMs": load("conv"), "Adam": rivals("conv_all", "mean")["Adam"]}
     rows = {name: watched(rules[name]) for name in FILTERS}
-    return {f"{name}_{key}": value for name, row in rows.items()
-            for key, value in row.items()}  # fmt: skip
+    return {
+        f"{name}_{key}": value
+        for name, row in rows.items()
+        for key, value in row.items()
+    }
 
 
 WATCHED_SMALL = 2  # networks of the live panel

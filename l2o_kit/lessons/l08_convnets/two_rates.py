@@ -30,50 +30,91 @@ class TwoRates(Panel):
         """Half-decades for both."""
         return {
             name: widgets.SelectionSlider(
-                options=[(f"{rate:.2g}", rate) for rate in RATES], value=RATES[2],
-                description=words, continuous_update=False,
+                options=[(f"{rate:.2g}", rate) for rate in RATES],
+                value=RATES[2],
+                description=words,
+                continuous_update=False,
             )
             for name, words in (("conv", "rate of conv"), ("rest", "rate of the rest"))
-        }  # fmt: skip
+        }
 
     def compute(self, state):
         """The curve of this pair, and of the best single rate."""
         curves, means = _curves(), mean_losses()
         here = tuple(RATES.index(state[name]) for name in ("conv", "rest"))
         single, pair = best_single(), best_pair()
-        return {**state, "here": here, "curve": curves[here], "mean": means[here],
-                "single": single, "pair": pair, "best_mean": means[single, single],
-                "pair_mean": means[pair]}  # fmt: skip
+        return {
+            **state,
+            "here": here,
+            "curve": curves[here],
+            "mean": means[here],
+            "single": single,
+            "pair": pair,
+            "best_mean": means[single, single],
+            "pair_mean": means[pair],
+        }
 
     def make_figure(self):
         """Two axes of the same height."""
         figure, (left, right) = new_figure(10.0, 4.0, columns=2)
         steps, single = np.arange(STEPS + 1), best_single()
         left.plot(
-            steps, _curves()[single, single], color=GREY, linewidth=2, linestyle="--",
+            steps,
+            _curves()[single, single],
+            color=GREY,
+            linewidth=2,
+            linestyle="--",
             label=f"best single rate, {RATES[single]:.2g}",
-        )  # fmt: skip
-        (self.line,) = left.plot(steps, steps, color=VERMILION, linewidth=2.6,
-                                 label="these two rates")  # fmt: skip
-        left.set(xlim=(0, STEPS), ylim=(0.5, 3.0), xlabel="step t",
-                 ylabel="training loss f(theta_t)")  # fmt: skip
+        )
+        (self.line,) = left.plot(
+            steps, steps, color=VERMILION, linewidth=2.6, label="these two rates"
+        )
+        left.set(
+            xlim=(0, STEPS),
+            ylim=(0.5, 3.0),
+            xlabel="step t",
+            ylabel="training loss f(theta_t)",
+        )
         left.legend(loc="lower left", frameon=False)
         means = mean_losses()
-        right.imshow(means, origin="lower", cmap="Blues_r", vmin=0.9, vmax=2.4,
-                     aspect="auto")  # fmt: skip
+        right.imshow(
+            means, origin="lower", cmap="Blues_r", vmin=0.9, vmax=2.4, aspect="auto"
+        )
         right.grid(False)
-        right.plot([-0.5, len(RATES) - 0.5], [-0.5, len(RATES) - 0.5], color=GREY,
-                   linestyle="--", linewidth=0.8)  # fmt: skip
+        right.plot(
+            [-0.5, len(RATES) - 0.5],
+            [-0.5, len(RATES) - 0.5],
+            color=GREY,
+            linestyle="--",
+            linewidth=0.8,
+        )
         for (row, column), value in np.ndenumerate(means):
-            right.text(column, row, f"{value:.2f}", ha="center", va="center",
-                       fontsize=9, color=BLACK)  # fmt: skip
+            right.text(
+                column,
+                row,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                fontsize=9,
+                color=BLACK,
+            )
         ticks = range(len(RATES)), [f"{rate:.2g}" for rate in RATES]
         right.set_xticks(*ticks, rotation=30), right.set_yticks(*ticks)
-        right.set(xlabel="rate of the rest", ylabel="rate of conv",
-                  title="mean loss, steps 1 to 100")  # fmt: skip
-        (self.mark,) = right.plot([0], [0], marker="s", markersize=30, linestyle="",
-                                  markerfacecolor="none", markeredgewidth=3,
-                                  color=BLACK)  # fmt: skip
+        right.set(
+            xlabel="rate of the rest",
+            ylabel="rate of conv",
+            title="mean loss, steps 1 to 100",
+        )
+        (self.mark,) = right.plot(
+            [0],
+            [0],
+            marker="s",
+            markersize=30,
+            linestyle="",
+            markerfacecolor="none",
+            markeredgewidth=3,
+            color=BLACK,
+        )
         return figure, [self.line, self.mark]
 
     def draw(self, result):
@@ -94,12 +135,26 @@ class TwoRates(Panel):
 
     def numbers(self, result):
         """The three mean losses."""
-        rows = [["these two rates", f"{result['conv']:.2g}", f"{result['rest']:.2g}",
-                 f"{result['mean']:.3f}"]]  # fmt: skip
-        for name, (a, b) in (("best single", 2 * (result["single"],)),
-                             ("best pair", result["pair"])):  # fmt: skip
-            rows.append([name, f"{RATES[a]:.2g}", f"{RATES[b]:.2g}",
-                         f"{mean_losses()[a, b]:.3f}"])  # fmt: skip
+        rows = [
+            [
+                "these two rates",
+                f"{result['conv']:.2g}",
+                f"{result['rest']:.2g}",
+                f"{result['mean']:.3f}",
+            ]
+        ]
+        for name, (a, b) in (
+            ("best single", 2 * (result["single"],)),
+            ("best pair", result["pair"]),
+        ):
+            rows.append(
+                [
+                    name,
+                    f"{RATES[a]:.2g}",
+                    f"{RATES[b]:.2g}",
+                    f"{mean_losses()[a, b]:.3f}",
+                ]
+            )
         return ["", "conv", "rest", "mean loss"], rows
 
 
@@ -134,8 +189,9 @@ def pair_question() -> Guess:
 
     return Guess(
         "Adam gets two learning rates: one for the weights of the convolutions, one "
-        "for all other parameters. Of all pairs the best is taken. Which group has "
-        "the larger rate in it?",
-        truth=truth, options=options,
+        "for all other parameters. Of all pairs the best is taken. Which group has the "
+        "larger rate in it?",
+        truth=truth,
+        options=options,
         because="The darkest cell of the map says so.",
-    )  # fmt: skip
+    )

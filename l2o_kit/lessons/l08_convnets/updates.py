@@ -39,16 +39,23 @@ class Updates(Panel):
 
     def make_controls(self):
         """Signs, size and number of the gradients before."""
-        signs = widgets.ToggleButtons(options=[STEADY, ALTERNATING],
-                                      description="signs before")  # fmt: skip
+        signs = widgets.ToggleButtons(
+            options=[STEADY, ALTERNATING], description="signs before"
+        )
         return {
             "signs": signs,
-            "size": widgets.FloatSlider(-3, min=-6, max=0, step=0.5,
-                                        description="log10 of size",
-                                        continuous_update=False),
-            "before": widgets.IntSlider(20, 0, 100, 5, description="steps before",
-                                        continuous_update=False),
-        }  # fmt: skip
+            "size": widgets.FloatSlider(
+                -3,
+                min=-6,
+                max=0,
+                step=0.5,
+                description="log10 of size",
+                continuous_update=False,
+            ),
+            "before": widgets.IntSlider(
+                20, 0, 100, 5, description="steps before", continuous_update=False
+            ),
+        }
 
     def compute(self, state):
         """updates[name] [factors], and the update one more of the same kind gets."""
@@ -59,8 +66,9 @@ class Updates(Panel):
         past = torch.tensor(size * signs, dtype=torch.float32)
         new = torch.tensor(size * FACTORS, dtype=torch.float32)
         members = dict(load("conv").groups)
-        updates = {name: learned_update(members[name], past, new)
-                   for name in ("conv", "fc")}  # fmt: skip
+        updates = {
+            name: learned_update(members[name], past, new) for name in ("conv", "fc")
+        }
         return {**state, "updates": updates | {"Adam": adam_update(past, new)}}
 
     def make_figure(self):
@@ -71,13 +79,23 @@ class Updates(Panel):
         self.lines = {}
         for name, (words, colour, line, marker) in WHO.items():
             (self.lines[name],) = ax.plot(
-                FACTORS, FACTORS, color=colour, linestyle=line, marker=marker,
-                markevery=10, linewidth=2.4, label=words,
-            )  # fmt: skip
+                FACTORS,
+                FACTORS,
+                color=colour,
+                linestyle=line,
+                marker=marker,
+                markevery=10,
+                linewidth=2.4,
+                label=words,
+            )
         ax.axvline(1, color=VERMILION, linewidth=1, linestyle=":")
         ax.text(1.05, 0.93 * MOST, "as before", color=VERMILION, va="top")
-        ax.set(xlim=(-3, 3), ylim=(-MOST, MOST), ylabel="update g_t",
-               xlabel="next gradient / size of those before")  # fmt: skip
+        ax.set(
+            xlim=(-3, 3),
+            ylim=(-MOST, MOST),
+            ylabel="update g_t",
+            xlabel="next gradient / size of those before",
+        )
         ax.legend(loc="upper left", frameon=False)
         return figure, [*self.lines.values()]
 
@@ -89,8 +107,10 @@ class Updates(Panel):
     def describe(self, result):
         """The updates where the next gradient is one more like those before."""
         at = int(np.abs(FACTORS - 1).argmin())
-        said = ", ".join(f"{WHO[name][0]} {values[at]:+.4f}"
-                         for name, values in result["updates"].items())  # fmt: skip
+        said = ", ".join(
+            f"{WHO[name][0]} {values[at]:+.4f}"
+            for name, values in result["updates"].items()
+        )
         return (
             f"After {result['before']} gradients of size {10 ** result['size']:.1g} "
             f"({result['signs']}), one more of that size, positive, leads to the "
@@ -100,8 +120,10 @@ class Updates(Panel):
     def numbers(self, result):
         """At five gradients."""
         at = [int(np.abs(FACTORS - factor).argmin()) for factor in (-3, -1, 0, 1, 3)]
-        rows = [[WHO[name][0], *(f"{values[k]:+.4f}" for k in at)]
-                for name, values in result["updates"].items()]  # fmt: skip
+        rows = [
+            [WHO[name][0], *(f"{values[k]:+.4f}" for k in at)]
+            for name, values in result["updates"].items()
+        ]
         return ["next gradient / size", "-3", "-1", "0", "1", "3"], rows
 
 
@@ -130,8 +152,11 @@ def adam_rate() -> float:
 
 def larger_question() -> Guess:
     """Before the panel opens: whose steps are larger?"""
-    options = ("The LSTM of the convolutions", "The LSTM of the rest",
-               "Both alike, within a tenth")  # fmt: skip
+    options = (
+        "The LSTM of the convolutions",
+        "The LSTM of the rest",
+        "Both alike, within a tenth",
+    )
 
     def truth():
         shown = Updates().compute({"signs": STEADY, "size": -3.0, "before": 20})
@@ -142,6 +167,7 @@ def larger_question() -> Guess:
     return Guess(
         "Both LSTMs have read twenty gradients of 0.001, all positive, and read one "
         "more. Whose update is larger?",
-        truth=truth, options=options,
+        truth=truth,
+        options=options,
         because="Read both at the dotted line, <i>as before</i>.",
-    )  # fmt: skip
+    )

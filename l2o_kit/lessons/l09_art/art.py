@@ -52,12 +52,26 @@ class StyleTransfer:
     Example: ``StyleTransfer("mosaic", size=64).sample(2, generator).theta0``
     """
 
-    def __init__(self, style=styles.KNOWN, content="train", *, size: int = 64,
-                 content_weight=0.05, style_weight=1.0, tv_weight=0.2,
-                 range_weight=10.0, start: str = "content", noise=0.02,
-                 features="random"):  # fmt: skip
-        self.weights = {"style": style_weight, "content": content_weight,
-                        "tv": tv_weight, "range": range_weight}  # fmt: skip
+    def __init__(
+        self,
+        style=styles.KNOWN,
+        content="train",
+        *,
+        size: int = 64,
+        content_weight=0.05,
+        style_weight=1.0,
+        tv_weight=0.2,
+        range_weight=10.0,
+        start: str = "content",
+        noise=0.02,
+        features="random",
+    ):
+        self.weights = {
+            "style": style_weight,
+            "content": content_weight,
+            "tv": tv_weight,
+            "range": range_weight,
+        }
         _check(self.weights, start, noise)
         self.start, self.noise, self.features = start, noise, _features(features)
         self.style_names, self.styles = _styles(style)
@@ -80,8 +94,8 @@ class StyleTransfer:
         return (
             f"StyleTransfer({where} in {', '.join(self.style_names)}; "
             f"{self.shape[1]}x{self.shape[2]} from {self.start}, noise {self.noise:g}; "
-            f"{self.features}, {_numbers(self.weights)}; "
-            f"theta has {self.coords:,} coordinates)"
+            f"{self.features}, {_numbers(self.weights)}; theta has {self.coords:,} "
+            "coordinates)"
         )
 
     def sample(self, batch: int, generator, dtype=torch.float32) -> "Painting":
@@ -114,8 +128,14 @@ class Painting(Problem):
 
     per_problem = ("theta0", "content", "content_map", "spread")
 
-    def __init__(self, transfer: StyleTransfer, content: Pictures, grams, theta0,
-                 dtype=torch.float32):  # fmt: skip
+    def __init__(
+        self,
+        transfer: StyleTransfer,
+        content: Pictures,
+        grams,
+        theta0,
+        dtype=torch.float32,
+    ):
         self.shape, self.weights = transfer.shape, transfer.weights
         self.content, self.theta0 = content.to(dtype), theta0.to(dtype)
         self.features = _copy(transfer.features, dtype)
@@ -147,9 +167,12 @@ class Painting(Problem):
         style = torch.stack([distance / scale for distance, scale in distances])
         content = (content_map - self.content_map).square().sum((1, 2, 3))
         outside = images - images.clamp(0, 1)
-        return {"style": style.mean(0), "content": content / self.spread,
-                "tv": total_variation(images),
-                "range": outside.square().mean((1, 2, 3))}  # fmt: skip
+        return {
+            "style": style.mean(0),
+            "content": content / self.spread,
+            "tv": total_variation(images),
+            "range": outside.square().mean((1, 2, 3)),
+        }
 
     def loss(self, theta, minibatch=None):
         """The weighted sum of the terms: [batch]."""
@@ -272,7 +295,7 @@ def _check_picture(picture):
     shape = list(getattr(picture, "shape", []))
     if not isinstance(picture, Tensor) or len(shape) != 3 or shape[0] != 3:
         raise ValueError(
-            f"A picture is a tensor [3, height, width], and this is a "
+            "A picture is a tensor [3, height, width], and this is a "
             f"{type(picture).__name__} {shape}. photographs.open_picture makes one of "
             "a file."
         )

@@ -31,15 +31,26 @@ def gram_matrix(answer):
     value = tensor_like(ask(answer, maps), right, "one number for each pair of maps.")
     centred = maps - maps.mean((1, 2), keepdim=True)
     for wrong, why in (
-        (right * 20, "Nearly: divide by the number of pixels, height times width. Else "
-         "a larger picture has a larger Gram matrix, and no style fits it."),
-        (right * 20 / 3, "You divide by the number of channels. Divide by the number "
-         "of pixels."),
-        (right * 20 / 60, "You divide by channels times pixels. Divide by the number "
-         "of pixels alone."),
-        (_own_gram(centred), "You subtract the means, as for a covariance. A Gram "
-         "matrix keeps them: how much there is of a pattern belongs to the style."),
-    ):  # fmt: skip
+        (
+            right * 20,
+            "Nearly: divide by the number of pixels, height times width. Else a larger "
+            "picture has a larger Gram matrix, and no style fits it.",
+        ),
+        (
+            right * 20 / 3,
+            "You divide by the number of channels. Divide by the number of pixels.",
+        ),
+        (
+            right * 20 / 60,
+            "You divide by channels times pixels. Divide by the number of pixels "
+            "alone.",
+        ),
+        (
+            _own_gram(centred),
+            "You subtract the means, as for a covariance. A Gram matrix keeps them: "
+            "how much there is of a pattern belongs to the style.",
+        ),
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if not near(value, right):
@@ -66,30 +77,54 @@ def variation(answer):
     across = (image[:, :, 1:] - image[:, :, :-1]).abs()
     colours = (image[1:] - image[:-1]).abs()
     for wrong, why in (
-        (down.mean(), "Those are the neighbours above and below. Add those to the left "
-         "and right."),
-        (across.mean(), "Those are the neighbours to the left and right. Add those "
-         "above and below."),
-        (down.sum() + across.sum(), "Nearly: take means, not sums, so that a larger "
-         "picture does not have more of it."),
-        (down.square().mean() + across.square().mean(), "You square the differences. "
-         "Take absolute values: a sharp edge then costs no more than a slow ramp."),
+        (
+            down.mean(),
+            "Those are the neighbours above and below. Add those to the left and "
+            "right.",
+        ),
+        (
+            across.mean(),
+            "Those are the neighbours to the left and right. Add those above and "
+            "below.",
+        ),
+        (
+            down.sum() + across.sum(),
+            "Nearly: take means, not sums, so that a larger picture does not have more "
+            "of it.",
+        ),
+        (
+            down.square().mean() + across.square().mean(),
+            "You square the differences. Take absolute values: a sharp edge then costs "
+            "no more than a slow ramp.",
+        ),
         (right / 2, "You halve it: add the two means."),
-        (torch.cat([down.flatten(), across.flatten()]).mean(), "You take one mean over "
-         "all differences. Take one for each direction, and add the two."),
-        ((image[:, 1:] - image[:, :-1]).mean()
-         + (image[:, :, 1:] - image[:, :, :-1]).mean(), "Up and down cancel: take "
-         "absolute values before the mean."),
-        (colours.mean() + down.mean(), "Dimension 0 holds the colours: red is no "
-         "neighbour of green. Use dimensions 1 and 2."),
-        (colours.mean() + down.mean() + across.mean(), "Dimension 0 holds the colours: "
-         "red is no neighbour of green. Use dimensions 1 and 2 only."),
-    ):  # fmt: skip
+        (
+            torch.cat([down.flatten(), across.flatten()]).mean(),
+            "You take one mean over all differences. Take one for each direction, and "
+            "add the two.",
+        ),
+        (
+            (image[:, 1:] - image[:, :-1]).mean()
+            + (image[:, :, 1:] - image[:, :, :-1]).mean(),
+            "Up and down cancel: take absolute values before the mean.",
+        ),
+        (
+            colours.mean() + down.mean(),
+            "Dimension 0 holds the colours: red is no neighbour of green. Use "
+            "dimensions 1 and 2.",
+        ),
+        (
+            colours.mean() + down.mean() + across.mean(),
+            "Dimension 0 holds the colours: red is no neighbour of green. Use "
+            "dimensions 1 and 2 only.",
+        ),
+    ):
         if near(value, float(wrong)):
             raise Wrong(why)
     if not near(value, right):
-        raise Wrong(f"For a random picture yours gives {value:.4f}, expected "
-                    f"{right:.4f}.")  # fmt: skip
+        raise Wrong(
+            f"For a random picture yours gives {value:.4f}, expected {right:.4f}."
+        )
 
 
 def _own_style(gram, start, goal):
@@ -104,21 +139,39 @@ def style_term(answer):
     value = number(ask(answer, gram, start, goal))
     right = float(_own_style(gram, start, goal))
     for wrong, why in (
-        ((gram - goal).square().sum(), "Nearly: divide by the same distance of the "
-         "start, so that every picture begins at 1."),
-        ((gram - start).square().sum() / (start - goal).square().sum(), "That is how "
-         "far it has gone from the start. What counts is how far the style still is."),
-        ((gram - goal).square().sum() / goal.square().sum(), "You divide by the size "
-         "of the style's Gram matrix. Divide by the distance of the start."),
-        ((gram - goal).square().sum() / start.square().sum(), "You divide by the size "
-         "of the start's Gram matrix. Divide by the distance from start to goal."),
-        ((gram - goal).abs().sum() / (start - goal).abs().sum(), "You add up absolute "
-         "differences. A squared distance adds up squares."),
-        ((gram - goal).norm() / (start - goal).norm(), "You take the root: the term is "
-         "a ratio of squared distances."),
-        ((start - goal).square().sum() / (gram - goal).square().sum(), "Turned round: "
-         "yours grows as the style comes nearer."),
-    ):  # fmt: skip
+        (
+            (gram - goal).square().sum(),
+            "Nearly: divide by the same distance of the start, so that every picture "
+            "begins at 1.",
+        ),
+        (
+            (gram - start).square().sum() / (start - goal).square().sum(),
+            "That is how far it has gone from the start. What counts is how far the "
+            "style still is.",
+        ),
+        (
+            (gram - goal).square().sum() / goal.square().sum(),
+            "You divide by the size of the style's Gram matrix. Divide by the distance "
+            "of the start.",
+        ),
+        (
+            (gram - goal).square().sum() / start.square().sum(),
+            "You divide by the size of the start's Gram matrix. Divide by the distance "
+            "from start to goal.",
+        ),
+        (
+            (gram - goal).abs().sum() / (start - goal).abs().sum(),
+            "You add up absolute differences. A squared distance adds up squares.",
+        ),
+        (
+            (gram - goal).norm() / (start - goal).norm(),
+            "You take the root: the term is a ratio of squared distances.",
+        ),
+        (
+            (start - goal).square().sum() / (gram - goal).square().sum(),
+            "Turned round: yours grows as the style comes nearer.",
+        ),
+    ):
         if near(value, float(wrong)):
             raise Wrong(why)
     if not near(value, right):
@@ -143,13 +196,20 @@ def share_left(answer):
     """The share of the loss that the learned optimizer has left after 16 steps."""
     share = _own_left()
     read_off(
-        answer, share, 0.2,
+        answer,
+        share,
+        0.2,
         "Place 64x64. Go up from step 16 to the solid curve, and left to the axis.",
-        ((1 - share, "That is the share that is gone. Asked is what is left."),
-         (100 * share, "That is per cent. A share is at most 1: divide by 100."),
-         (_left("learned", 128), "That is at the end, after 128 steps."),
-         (_left("Adam"), "So much has Adam left. Read the solid curve."),
-         (_left("SGD"), "So much has SGD left, the rival that is shown at first."),
-         (_left("before"), "That is *before*, the dashed curve: the optimizer before "
-          "it saw a picture.")),
-    )  # fmt: skip
+        (
+            (1 - share, "That is the share that is gone. Asked is what is left."),
+            (100 * share, "That is per cent. A share is at most 1: divide by 100."),
+            (_left("learned", 128), "That is at the end, after 128 steps."),
+            (_left("Adam"), "So much has Adam left. Read the solid curve."),
+            (_left("SGD"), "So much has SGD left, the rival that is shown at first."),
+            (
+                _left("before"),
+                "That is *before*, the dashed curve: the optimizer before it saw a "
+                "picture.",
+            ),
+        ),
+    )

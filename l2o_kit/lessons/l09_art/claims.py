@@ -37,8 +37,13 @@ def _each(name: str, where: str, first: int, quick: bool) -> torch.Tensor:
     return _losses(name, where, quick)[first:].mean(0)
 
 
-def ahead(where: str, others: tuple[str, ...], first: int, quick: bool,
-          control: bool | None = None):  # fmt: skip
+def ahead(
+    where: str,
+    others: tuple[str, ...],
+    first: int,
+    quick: bool,
+    control: bool | None = None,
+):
     """The learned optimizer's loss over that of the best of some others."""
     theirs = {name: _each(name, where, first, quick) for name in others}
     best = min(others, key=lambda name: float(theirs[name].mean()))
@@ -52,20 +57,89 @@ NEW = "Brush strokes, dots and a flower, styles never met"
 PICTURES = f"{places.JUDGED_ON} pictures, seed 0"
 MEAN, ADAM = "a lower mean loss over 128 steps than", ("Adam",)
 CLAIMS = (
-    claim("art-home", "09", f"{SIXTY_FOUR}: {MEAN} any of six tuned rivals", PAPER,
-          1.0, ahead, "home", SIX, 1, judged_on=PICTURES),
-    claim("art-home-last", "09", f"{SIXTY_FOUR}, steps {LAST} to 128: a lower loss "
-          "than any of the same rivals", PAPER, 1.0, ahead, "home", SIX, LAST,
-          judged_on=PICTURES),
-    claim("art-large", "09", f"{LARGE}: {MEAN} tuned Adam", PAPER, 1.0, ahead, "large",
-          ADAM, 1, judged_on=PICTURES),
-    claim("art-large-six", "09", f"{LARGE}: {MEAN} any of six tuned rivals", PAPER, 1.0,
-          ahead, "large", SIX, 1, judged_on=PICTURES),
-    claim("art-new", "09", f"{NEW}: {MEAN} tuned Adam", PAPER, 1.0, ahead, "new", ADAM,
-          1, judged_on=PICTURES),
-    claim("art-new-six", "09", f"{NEW}: {MEAN} any of six tuned rivals", PAPER, 1.0,
-          ahead, "new", SIX, 1, judged_on=PICTURES),
-    claim("art-trained", "09", f"{SIXTY_FOUR}: {MEAN} the optimizer of lesson 05 that "
-          "its meta-training began with", "design of the lesson", 1.0, ahead, "home",
-          ("before",), 1, judged_on=PICTURES),
-)  # fmt: skip
+    claim(
+        "art-home",
+        "09",
+        f"{SIXTY_FOUR}: {MEAN} any of six tuned rivals",
+        PAPER,
+        1.0,
+        ahead,
+        "home",
+        SIX,
+        1,
+        judged_on=PICTURES,
+    ),
+    claim(
+        "art-home-last",
+        "09",
+        f"{SIXTY_FOUR}, steps {LAST} to 128: a lower loss than any of the same rivals",
+        PAPER,
+        1.0,
+        ahead,
+        "home",
+        SIX,
+        LAST,
+        judged_on=PICTURES,
+    ),
+    claim(
+        "art-large",
+        "09",
+        f"{LARGE}: {MEAN} tuned Adam",
+        PAPER,
+        1.0,
+        ahead,
+        "large",
+        ADAM,
+        1,
+        judged_on=PICTURES,
+    ),
+    claim(
+        "art-large-six",
+        "09",
+        f"{LARGE}: {MEAN} any of six tuned rivals",
+        PAPER,
+        1.0,
+        ahead,
+        "large",
+        SIX,
+        1,
+        judged_on=PICTURES,
+    ),
+    claim(
+        "art-new",
+        "09",
+        f"{NEW}: {MEAN} tuned Adam",
+        PAPER,
+        1.0,
+        ahead,
+        "new",
+        ADAM,
+        1,
+        judged_on=PICTURES,
+    ),
+    claim(
+        "art-new-six",
+        "09",
+        f"{NEW}: {MEAN} any of six tuned rivals",
+        PAPER,
+        1.0,
+        ahead,
+        "new",
+        SIX,
+        1,
+        judged_on=PICTURES,
+    ),
+    claim(
+        "art-trained",
+        "09",
+        f"{SIXTY_FOUR}: {MEAN} the optimizer of lesson 05 that its meta-training began "
+        "with",
+        "design of the lesson",
+        1.0,
+        ahead,
+        "home",
+        ("before",),
+        1,
+        judged_on=PICTURES,
+    ),
+)

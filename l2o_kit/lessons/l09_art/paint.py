@@ -53,30 +53,41 @@ class Paint(RunPanel):
     def make_controls(self):
         """What, how, how large, the weights, and the step."""
         weight = functools.partial(
-            widgets.FloatLogSlider, base=10, step=0.25, readout_format=".2g",
+            widgets.FloatLogSlider,
+            base=10,
+            step=0.25,
+            readout_format=".2g",
             continuous_update=False,
-        )  # fmt: skip
+        )
         return {
             **self.make_choices(),
             "size": widgets.SelectionSlider(
-                options=[("64 x 64", 64), ("128 x 128", 128)], description="pixels",
+                options=[("64 x 64", 64), ("128 x 128", 128)],
+                description="pixels",
                 continuous_update=False,
             ),
             "style weight": weight(1.0, min=-1, max=1, description="style weight"),
-            "content weight": weight(10**-1.25, min=-2.5, max=0.5,
-                                     description="content weight"),
+            "content weight": weight(
+                10**-1.25, min=-2.5, max=0.5, description="content weight"
+            ),
             "tv weight": weight(10**-0.75, min=-2, max=1, description="smoothness"),
-            "step": widgets.IntSlider(places.STEPS, 0, places.STEPS, EVERY,
-                                      description="step t"),
-        }  # fmt: skip
+            "step": widgets.IntSlider(
+                places.STEPS, 0, places.STEPS, EVERY, description="step t"
+            ),
+        }
 
     def make_choices(self):
         """The content and the style."""
-        content = widgets.SelectionSlider(options=CONTENTS, description="content",
-                                          continuous_update=False)  # fmt: skip
+        content = widgets.SelectionSlider(
+            options=CONTENTS, description="content", continuous_update=False
+        )
         known = (*styles.KNOWN, *styles.NEW)
-        return {"content": content, "style": widgets.SelectionSlider(
-            options=known, description="style", continuous_update=False)}  # fmt: skip
+        return {
+            "content": content,
+            "style": widgets.SelectionSlider(
+                options=known, description="style", continuous_update=False
+            ),
+        }
 
     def pictures(self, state) -> tuple:
         """(content, style): pictures [3, height, width]."""
@@ -109,9 +120,12 @@ class Paint(RunPanel):
         """Both paint, side by side; frames are kept."""
         content, its_style = self.pictures(state)
         transfer = StyleTransfer(
-            [its_style], [content], content_weight=state["content weight"],
-            style_weight=state["style weight"], tv_weight=state["tv weight"],
-        )  # fmt: skip
+            [its_style],
+            [content],
+            content_weight=state["content weight"],
+            style_weight=state["style weight"],
+            tv_weight=state["tv weight"],
+        )
         adam = places.rival("Adam", self.rate(state))
         rules = {"learned": load(LEARNED), "Adam": adam}
         result = state | {
@@ -160,13 +174,20 @@ class Paint(RunPanel):
         below.grid(True, color="#dddddd", linewidth=0.6)
         below.spines[["top", "right"]].set_visible(False)
         steps = np.arange(places.STEPS + 1)
-        self.lines = {name: below.plot(steps, np.ones(len(steps)), **style(name))[0]
-                      for name in PAINTERS}  # fmt: skip
+        self.lines = {
+            name: below.plot(steps, np.ones(len(steps)), **style(name))[0]
+            for name in PAINTERS
+        }
         (self.now,) = below.plot(
             [0, 0], [LOW / 10, 10 * HIGH], color=BLACK, linewidth=1
         )
-        below.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, places.STEPS),
-                  xlabel="step t", ylabel="loss f(theta_t)")  # fmt: skip
+        below.set(
+            yscale="log",
+            ylim=(LOW, HIGH),
+            xlim=(0, places.STEPS),
+            xlabel="step t",
+            ylabel="loss f(theta_t)",
+        )
         plain_ticks(below.yaxis, (0.03, 0.1, 0.3, 1))
         below.legend(loc="upper right", frameon=False)
         return figure, [*self.images.values(), *self.lines.values(), self.now]
@@ -180,8 +201,9 @@ class Paint(RunPanel):
         for name in PAINTERS:
             self.images[name].set_data(result["frames"][name][shot])
             losses = result["losses"][name]
-            self.lines[name].set_data(np.arange(len(losses)),
-                                      np.clip(losses, LOW / 2, 2 * HIGH))  # fmt: skip
+            self.lines[name].set_data(
+                np.arange(len(losses)), np.clip(losses, LOW / 2, 2 * HIGH)
+            )
         self.now.set_xdata([shot * EVERY] * 2)
 
     def data(self):
@@ -209,8 +231,10 @@ class Paint(RunPanel):
     def numbers(self, result):
         """The losses at a few steps."""
         at = [t for t in (0, 8, 16, 32, 64, 128) if t <= result["steps"]]
-        rows = [[name, *(f"{losses[t]:.3f}" for t in at)]
-                for name, losses in result["losses"].items()]  # fmt: skip
+        rows = [
+            [name, *(f"{losses[t]:.3f}" for t in at)]
+            for name, losses in result["losses"].items()
+        ]
         return ["loss at step", *map(str, at)], rows
 
 
@@ -227,9 +251,14 @@ class PaintOwn(Paint):
             options=["content", "style"], description="yours is"
         )
         known = (*styles.KNOWN, *styles.NEW)
-        return {"role": role, "other": widgets.SelectionSlider(
-            options=[*known, *CONTENTS[::2]], description="the other picture",
-            continuous_update=False)}  # fmt: skip
+        return {
+            "role": role,
+            "other": widgets.SelectionSlider(
+                options=[*known, *CONTENTS[::2]],
+                description="the other picture",
+                continuous_update=False,
+            ),
+        }
 
     def state(self):
         """The controls, and which upload it is."""
@@ -239,8 +268,11 @@ class PaintOwn(Paint):
         """Yours, or a photograph of the kit's while there is none."""
         yours = photographs.regions("test")[-1] if self.own is None else self.own
         name = state["other"]
-        other = (styles.style(name) if name in (*styles.KNOWN, *styles.NEW)
-                 else photographs.regions("test")[CONTENTS.index(name)])  # fmt: skip
+        other = (
+            styles.style(name)
+            if name in (*styles.KNOWN, *styles.NEW)
+            else photographs.regions("test")[CONTENTS.index(name)]
+        )
         content, its_style = (yours, other)[:: 1 if state["role"] == "content" else -1]
         return photographs.square(content, state["size"]), its_style
 

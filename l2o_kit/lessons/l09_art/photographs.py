@@ -32,18 +32,22 @@ FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "PPM")
 # the pagoda's roofs, most of the flower, the face
 REGIONS = {
     "train": (
-        ("china", (247, 180, 427, 360)), ("china", (0, 360, 427, 640)),
-        ("flower", (0, 0, 427, 250)), ("grace_hopper", (330, 0, 600, 512)),
+        ("china", (247, 180, 427, 360)),
+        ("china", (0, 360, 427, 640)),
+        ("flower", (0, 0, 427, 250)),
+        ("grace_hopper", (330, 0, 600, 512)),
     ),
     "validation": (
-        ("china", (247, 0, 427, 180)), ("flower", (247, 250, 427, 640)),
+        ("china", (247, 0, 427, 180)),
+        ("flower", (247, 250, 427, 640)),
         ("grace_hopper", (0, 0, 330, 150)),
     ),
     "test": (
-        ("china", (0, 0, 247, 360)), ("flower", (0, 250, 247, 640)),
+        ("china", (0, 0, 247, 360)),
+        ("flower", (0, 250, 247, 640)),
         ("grace_hopper", (0, 150, 330, 512)),
     ),
-}  # fmt: skip
+}
 
 
 def regions(split: str) -> list[Picture]:
@@ -99,8 +103,9 @@ def resize(picture: Picture, height: int, width: int) -> Picture:
     )[0].clamp(0, 1)
 
 
-def open_picture(source: str | Path | bytes | bytearray | memoryview,
-                 longest: int = 128) -> Picture:  # fmt: skip
+def open_picture(
+    source: str | Path | bytes | bytearray | memoryview, longest: int = 128
+) -> Picture:
     """A student's own picture, from a file's name or its bytes.
 
     It is turned upright as its camera noted (EXIF), made at most ``longest`` pixels on
@@ -162,8 +167,9 @@ def _check_size(image, name: str, longest: int):
     """Refuse what is too large or too thin, from the header alone."""
     width, height = image.size
     if width * height > MOST_PIXELS:
-        raise ValueError(_too_large(name, f"{width} x {height} ="
-                                          f" {width * height / 1e6:.0f}"))  # fmt: skip
+        raise ValueError(
+            _too_large(name, f"{width} x {height} = {width * height / 1e6:.0f}")
+        )
     scale = min(1, longest / max(width, height))
     if min(width, height) * scale < LEAST_SIDE:
         raise ValueError(
@@ -208,6 +214,6 @@ def _too_large(name, pixels) -> str:
 def _broken(name, error) -> str:
     reason = str(error) or type(error).__name__
     return (
-        f"{name} is damaged or cut off ({reason.splitlines()[0].rstrip('.')}). "
-        "Copy it again, or open and save it in a picture program."
+        f"{name} is damaged or cut off ({reason.splitlines()[0].rstrip('.')}). Copy it "
+        "again, or open and save it in a picture program."
     )

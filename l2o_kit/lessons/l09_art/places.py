@@ -49,8 +49,9 @@ def rival(name: str, lr: float = GRID[0]) -> Baseline:
 
 def tuned(where: str, name: str) -> Baseline:
     """A rival at its best rate for a place, found on the validation regions."""
-    return tune(rival(name), partial(score, place(where, "validation"),
-                                     TUNED_ON[where]))  # fmt: skip
+    return tune(
+        rival(name), partial(score, place(where, "validation"), TUNED_ON[where])
+    )
 
 
 @functools.cache

@@ -41,10 +41,11 @@ def swapped_question() -> Guess:
     return Guess(
         "Cut a portrait in four and swap its quarters crosswise. How far does its Gram "
         "matrix move? (Measured by how far away that of the flower photograph is.)",
-        truth=truth, options=options,
+        truth=truth,
+        options=options,
         because="Only patterns at the cuts are new. So a face that lends its style "
         "gives its colours and textures, and not the face.",
-    )  # fmt: skip
+    )
 
 
 @functools.cache

@@ -23,8 +23,10 @@ class ArtRace(Standings):
     )
     learned, steps, slider = LEARNED, STEPS, "place"
     places = {  # noqa: RUF012
-        "home": "64x64", "large": "128x128", "new": "new styles"
-    }  # fmt: skip
+        "home": "64x64",
+        "large": "128x128",
+        "new": "new styles",
+    }
     measures = {"all steps": "mean", "the last tenth": "last"}  # noqa: RUF012
     vertical = {"ylim": (0.03, 1.5), "yscale": "log"}  # noqa: RUF012
     ticks = (0.05, 0.1, 0.2, 0.5, 1)
@@ -32,8 +34,11 @@ class ArtRace(Standings):
     def rows(self, place):
         """The losses of each rule, and their means for each picture."""
         losses = _losses(place)
-        return {"losses": losses.mean(2), "mean": losses[:, 1:].mean(1),
-                "last": losses[:, LAST:].mean(1)}  # fmt: skip
+        return {
+            "losses": losses.mean(2),
+            "mean": losses[:, 1:].mean(1),
+            "last": losses[:, LAST:].mean(1),
+        }
 
 
 @functools.cache
@@ -62,6 +67,7 @@ def larger_question() -> Guess:
         "It was trained on pictures of 64x64. At 128x128 there are four times as many "
         "coordinates. Adam is tuned anew there. Take the ratio of their mean losses, "
         "learned to Adam: how does it change?",
-        truth=truth, options=options,
+        truth=truth,
+        options=options,
         because="Move the slider of the place, and compare the ratios.",
-    )  # fmt: skip
+    )

@@ -36,8 +36,14 @@ PALETTES = {
 }
 
 
-def mosaic(size: int, generator: torch.Generator, palette: str = "glass", *,
-           cell: float = 20.0, border: float = 1.6) -> Picture:  # fmt: skip
+def mosaic(
+    size: int,
+    generator: torch.Generator,
+    palette: str = "glass",
+    *,
+    cell: float = 20.0,
+    border: float = 1.6,
+) -> Picture:
     """Stained glass: cells of ``cell`` pixels, black lines of 2 ``border`` pixels."""
     count = max(4, round((size / cell) ** 2))
     points = torch.rand(count, 2, generator=generator) * size
@@ -50,8 +56,9 @@ def mosaic(size: int, generator: torch.Generator, palette: str = "glass", *,
     return _picture(colours * (line - border).clamp(0, 1)[:, None], size)
 
 
-def waves(size: int, generator: torch.Generator, palette: str = "sea", *,
-          width: float = 6.0) -> Picture:  # fmt: skip
+def waves(
+    size: int, generator: torch.Generator, palette: str = "sea", *, width: float = 6.0
+) -> Picture:
     """Stripes ``width`` pixels wide that bend as water does."""
     y, x = _pixels(size).T
     angle = torch.rand((), generator=generator) * math.pi
@@ -60,8 +67,14 @@ def waves(size: int, generator: torch.Generator, palette: str = "sea", *,
     return _stripes(phase / width, palette, size)
 
 
-def brush(size: int, generator: torch.Generator, palette: str = "field", *,
-          length: float = 22.0, width: float = 5.0) -> Picture:  # fmt: skip
+def brush(
+    size: int,
+    generator: torch.Generator,
+    palette: str = "field",
+    *,
+    length: float = 22.0,
+    width: float = 5.0,
+) -> Picture:
     """Strokes of ``length`` x ``width`` pixels, painted one over the other."""
     count = round(6 * size**2 / (length * width))
     centre = torch.rand(count, 2, generator=generator) * size
@@ -86,8 +99,9 @@ def brush(size: int, generator: torch.Generator, palette: str = "field", *,
     return canvas.clamp(0, 1).permute(2, 0, 1).contiguous()
 
 
-def dots(size: int, generator: torch.Generator, palette: str = "night", *,
-         step: float = 11.0) -> Picture:  # fmt: skip
+def dots(
+    size: int, generator: torch.Generator, palette: str = "night", *, step: float = 11.0
+) -> Picture:
     """Discs on a turned grid, ``step`` pixels from one to the next, as in old print."""
     y, x = _pixels(size).T
     angle = torch.rand((), generator=generator) * math.pi / 2
@@ -96,8 +110,9 @@ def dots(size: int, generator: torch.Generator, palette: str = "night", *,
     radius = 0.33 + 0.12 * _field(size, 50.0, generator)
     inside = (u - u.round()) ** 2 + (v - v.round()) ** 2 < radius**2
     which = torch.where((u.round() + v.round()) % 2 == 0, 3, 2)
-    colours = torch.where(inside[:, None], _colours(palette)[which],
-                          _colours(palette)[0])  # fmt: skip
+    colours = torch.where(
+        inside[:, None], _colours(palette)[which], _colours(palette)[0]
+    )
     return _picture(colours, size)
 
 

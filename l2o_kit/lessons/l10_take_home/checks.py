@@ -51,10 +51,12 @@ def _loop_case():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=draw))
     batches = [
-        (torch.randn(8, 3, generator=draw).double(),
-         torch.randint(2, (8,), generator=draw))
+        (
+            torch.randn(8, 3, generator=draw).double(),
+            torch.randint(2, (8,), generator=draw),
+        )
         for _ in range(4)
-    ]  # fmt: skip
+    ]
     return model, batches
 
 
@@ -83,16 +85,22 @@ def training_loop(answer):
         raise Wrong(
             "The model did not move: step() found no gradients. backward() is missing, "
             "or zero_grad() comes between backward() and step()."
-            if steps else
-            "The model did not move. Call optimizer.step() for each minibatch."
-        )  # fmt: skip
+            if steps
+            else "The model did not move. Call optimizer.step() for each minibatch."
+        )
     for wrong, why in (
-        (_no_zero_grad, "Nearly: gradients add up from step to step. Call "
-         "optimizer.zero_grad() before each backward()."),
-        (_step_first, "You step before backward(): each step then uses the gradient of "
-         "the minibatch before, and the first one none."),
+        (
+            _no_zero_grad,
+            "Nearly: gradients add up from step to step. Call optimizer.zero_grad() "
+            "before each backward().",
+        ),
+        (
+            _step_first,
+            "You step before backward(): each step then uses the gradient of the "
+            "minibatch before, and the first one none.",
+        ),
         (_twice, "Each minibatch is used twice. Step once for each."),
-    ):  # fmt: skip
+    ):
         if near(theta, _after(wrong, model, batches)[0]):
             raise Wrong(why)
     if not near(theta, right):
@@ -151,13 +159,20 @@ def _check_value(value, theta):
     x, y = theta.detach()
     for wrong, why in (
         ((x**2 + y - 11) + (x + y**2 - 7), "Square both brackets before you add them."),
-        ((x**2 + y - 11) ** 2, "That is the first bracket. Add the second, "
-         "x + y^2 - 7, squared."),
-        (((x**2 + y - 11) + (x + y**2 - 7)) ** 2, "Square each bracket alone, then "
-         "add."),
-        ((x + y**2 - 11) ** 2 + (x**2 + y - 7) ** 2, "The squares inside are "
-         "exchanged: x is squared beside the 11, y beside the 7."),
-    ):  # fmt: skip
+        (
+            (x**2 + y - 11) ** 2,
+            "That is the first bracket. Add the second, x + y^2 - 7, squared.",
+        ),
+        (
+            ((x**2 + y - 11) + (x + y**2 - 7)) ** 2,
+            "Square each bracket alone, then add.",
+        ),
+        (
+            (x + y**2 - 11) ** 2 + (x**2 + y - 7) ** 2,
+            "The squares inside are exchanged: x is squared beside the 11, y beside "
+            "the 7.",
+        ),
+    ):
         if near(number(value), float(wrong)):
             raise Wrong(why)
     if not near(number(value), float(right)):
@@ -182,7 +197,7 @@ def _check_slope(value, theta):
     seen, right = slope(value, theta), slope(_own_himmelblau(theta), theta)
     if not near(seen, right):
         raise Wrong(
-            f"The number is right, and its gradient is not: autograd gives "
+            "The number is right, and its gradient is not: autograd gives "
             f"{seen[0]:.4g}, {seen[1]:.4g}, expected {right[0]:.4g}, {right[1]:.4g}. "
             "Does part of theta leave the graph, with .detach(), .item() or .data?"
         )
@@ -198,20 +213,31 @@ def worth_it(answer):
     case = 3.0, 0.5, 6.0
     value, right = number(ask(answer, *case)), _own_share(*case)
     for wrong, why in (
-        (case[1] / case[2], "You compare the updates alone. A step is a gradient and "
-         "an update, for both rules."),
-        (1 / right, "Turned round: yours says how many times as long a learned step "
-         "takes. The share of steps it may take is one over that."),
-        (case[0] / (case[0] + case[2]), "Adam's update takes time too: add it to the "
-         "gradient above the line."),
-        (1 - right, "That is the share of steps it must save. Asked is the share that "
-         "it may take."),
-    ):  # fmt: skip
+        (
+            case[1] / case[2],
+            "You compare the updates alone. A step is a gradient and an update, for "
+            "both rules.",
+        ),
+        (
+            1 / right,
+            "Turned round: yours says how many times as long a learned step takes. The "
+            "share of steps it may take is one over that.",
+        ),
+        (
+            case[0] / (case[0] + case[2]),
+            "Adam's update takes time too: add it to the gradient above the line.",
+        ),
+        (
+            1 - right,
+            "That is the share of steps it must save. Asked is the share that it may "
+            "take.",
+        ),
+    ):
         if near(value, wrong):
             raise Wrong(why)
     if not near(value, right):
         raise Wrong(
-            f"For a gradient of 3 ms and updates of 0.5 and 6 ms yours gives "
+            "For a gradient of 3 ms and updates of 0.5 and 6 ms yours gives "
             f"{value:.4f}, expected {right:.4f}. Set both times equal, and solve for "
             "steps_learned / steps_Adam."
         )
@@ -226,8 +252,10 @@ def _cells(rule: str) -> dict[str, str]:
 
 def _own_green() -> int:
     cells = _cells("neural_art")
-    return sum(cells[task] == "green" and "neural_art" not in TASKS[task].home
-               for task in TASKS)  # fmt: skip
+    return sum(
+        cells[task] == "green" and "neural_art" not in TASKS[task].home
+        for task in TASKS
+    )
 
 
 @exercise(_own_green, "and at home it is green as well, which says less.")
@@ -235,14 +263,26 @@ def green_cells(answer):
     """On how many tasks away from home neural_art is surely ahead of Adam."""
     found, green = list(_cells("neural_art").values()), _own_green()
     read_off(
-        answer, green, 0.05,
+        answer,
+        green,
+        0.05,
         "Loss over all steps. Go along the row of neural_art, and count the green "
         "cells that have no frame.",
-        ((found.count("green"), "You count the framed cell too. There it is at home: "
-          "that it does well where it was trained is no surprise."),
-         (green + found.count("undecided"), "You count the grey cells too. Grey is too "
-          "close to call: the interval reaches across 1."),
-         (found.count("red"), "Those are the red ones, where it is surely behind."),
-         (len(TASKS) - 1, "So many tasks are away from home. On how many of them is it "
-          "green?")),
-    )  # fmt: skip
+        (
+            (
+                found.count("green"),
+                "You count the framed cell too. There it is at home: that it does well "
+                "where it was trained is no surprise.",
+            ),
+            (
+                green + found.count("undecided"),
+                "You count the grey cells too. Grey is too close to call: the interval "
+                "reaches across 1.",
+            ),
+            (found.count("red"), "Those are the red ones, where it is surely behind."),
+            (
+                len(TASKS) - 1,
+                "So many tasks are away from home. On how many of them is it green?",
+            ),
+        ),
+    )

@@ -99,21 +99,74 @@ CANCER_NETWORKS = f"{TASKS['breast cancer'].judged} networks, seed 1"
 CELLS = "pairs of 8 to 256 problems, seed 1"
 HOME_CELLS = f"the worst of the {CELLS}"
 CLAIMS = (
-    claim("take-same", "10", "optimize, LearnedOptimizer and the trainer, given the "
-          "same gradients in the same blocks, end at the same theta to the last bit",
-          OWN, 0.5, three_ways, judged_on=f"{ROWS} problems, {STEPS} steps"),
-    claim("take-state", "10", "LearnedOptimizer keeps at most 332 bytes for each "
-          "parameter", OWN, 332.5, state_size,
-          judged_on="1,000 parameters, by their tensors", published="320 (80 floats)"),
-    claim("card-home", "10", "On the tasks it was trained on, each shipped optimizer "
-          "has a lower mean loss than tuned Adam (the worst of them)", OWN, 1.0,
-          at_home, judged_on=HOME_CELLS),
-    claim("card-away", "10", f"{AWAY} ahead of tuned Adam over all steps", OWN, 0.33,
-          away, MEASURES[0], judged_on=CELLS),
-    claim("card-away-last", "10", f"{AWAY} ahead over the last tenth", OWN, 0.33,
-          away, MEASURES[1], judged_on=CELLS),
-    claim("take-cancer", "10", f"{CANCER}, over 100 steps", OWN, 1.0, cancer,
-          MEASURES[0], judged_on=CANCER_NETWORKS),
-    claim("take-cancer-last", "10", f"{CANCER}, over the last ten of 100 steps", OWN,
-          1.0, cancer, MEASURES[1], judged_on=CANCER_NETWORKS),
-)  # fmt: skip
+    claim(
+        "take-same",
+        "10",
+        "optimize, LearnedOptimizer and the trainer, given the same gradients in the "
+        "same blocks, end at the same theta to the last bit",
+        OWN,
+        0.5,
+        three_ways,
+        judged_on=f"{ROWS} problems, {STEPS} steps",
+    ),
+    claim(
+        "take-state",
+        "10",
+        "LearnedOptimizer keeps at most 332 bytes for each parameter",
+        OWN,
+        332.5,
+        state_size,
+        judged_on="1,000 parameters, by their tensors",
+        published="320 (80 floats)",
+    ),
+    claim(
+        "card-home",
+        "10",
+        "On the tasks it was trained on, each shipped optimizer has a lower mean loss "
+        "than tuned Adam (the worst of them)",
+        OWN,
+        1.0,
+        at_home,
+        judged_on=HOME_CELLS,
+    ),
+    claim(
+        "card-away",
+        "10",
+        f"{AWAY} ahead of tuned Adam over all steps",
+        OWN,
+        0.33,
+        away,
+        MEASURES[0],
+        judged_on=CELLS,
+    ),
+    claim(
+        "card-away-last",
+        "10",
+        f"{AWAY} ahead over the last tenth",
+        OWN,
+        0.33,
+        away,
+        MEASURES[1],
+        judged_on=CELLS,
+    ),
+    claim(
+        "take-cancer",
+        "10",
+        f"{CANCER}, over 100 steps",
+        OWN,
+        1.0,
+        cancer,
+        MEASURES[0],
+        judged_on=CANCER_NETWORKS,
+    ),
+    claim(
+        "take-cancer-last",
+        "10",
+        f"{CANCER}, over the last ten of 100 steps",
+        OWN,
+        1.0,
+        cancer,
+        MEASURES[1],
+        judged_on=CANCER_NETWORKS,
+    ),
+)

@@ -74,8 +74,9 @@ class Costs:
         return html_table(header, self.rows(), self.sentence())
 
 
-def measure(model: nn.Module, loss: Callable, rule=LEARNED, *,
-            repeats: int = 7) -> Costs:  # fmt: skip
+def measure(
+    model: nn.Module, loss: Callable, rule=LEARNED, *, repeats: int = 7
+) -> Costs:
     """Time a gradient, an update of Adam, and one of a learned optimizer, in turn.
 
     Arguments:
@@ -93,8 +94,13 @@ def measure(model: nn.Module, loss: Callable, rule=LEARNED, *,
         seconds.append([timed[0][0], timed[0][1], timed[1][1]])
     gradient, adam, learned = np.median(seconds[1:], axis=0).tolist()
     count = sum(p.numel() for p in model.parameters())
-    return Costs(count, gradient, adam, learned,
-                 *(rival.state_bytes() / count for rival in rivals))  # fmt: skip
+    return Costs(
+        count,
+        gradient,
+        adam,
+        learned,
+        *(rival.state_bytes() / count for rival in rivals),
+    )
 
 
 class _Trial:
@@ -115,8 +121,12 @@ class _Trial:
 
     def state_bytes(self) -> int:
         """Of all tensors that the optimizer keeps; not Adam's count of steps."""
-        return sum(part.nbytes for state in self.optimizer.state.values()
-                   for part in state.values() if part.ndim)  # fmt: skip
+        return sum(
+            part.nbytes
+            for state in self.optimizer.state.values()
+            for part in state.values()
+            if part.ndim
+        )
 
 
 def build() -> dict:
@@ -133,9 +143,11 @@ def build() -> dict:
         torch.set_num_threads(threads)
     seconds = [[[c.gradient, c.adam, c.learned] for c in line] for line in found]
     last = found[-1][-1]
-    return {"seconds": np.array(seconds), "parameters": np.array(
-        [line[0].parameters for line in found]),
-        "bytes": np.array([last.adam_bytes, last.learned_bytes])}  # fmt: skip
+    return {
+        "seconds": np.array(seconds),
+        "parameters": np.array([line[0].parameters for line in found]),
+        "bytes": np.array([last.adam_bytes, last.learned_bytes]),
+    }
 
 
 def _of_mlp(sizes, examples: int) -> Costs:

@@ -35,33 +35,50 @@ class CostMeter(Panel):
         sizes = [(f"{n:,}", k) for k, n in enumerate(_rows()["parameters"])]
         return {
             "parameters": widgets.SelectionSlider(
-                options=sizes, value=1, description="parameters",
+                options=sizes,
+                value=1,
+                description="parameters",
                 continuous_update=False,
             ),
             "examples": widgets.SelectionSlider(
-                options=[(f"{n:,}", n) for n in BATCHES], value=128,
-                description="minibatch", continuous_update=False,
+                options=[(f"{n:,}", n) for n in BATCHES],
+                value=128,
+                description="minibatch",
+                continuous_update=False,
             ),
-            "share": widgets.IntSlider(50, 5, 100, 5, description="steps needed, %",
-                                       continuous_update=False),
-        }  # fmt: skip
+            "share": widgets.IntSlider(
+                50, 5, 100, 5, description="steps needed, %", continuous_update=False
+            ),
+        }
 
     def compute(self, state):
         """The costs there, and the time at the chosen share of steps."""
         costs = costs_of(state["parameters"], BATCHES.index(state["examples"]))
         slope = 1 / costs.break_even
-        return {**state, "costs": costs, "slope": slope,
-                "time": slope * state["share"] / 100}  # fmt: skip
+        return {
+            **state,
+            "costs": costs,
+            "slope": slope,
+            "time": slope * state["share"] / 100,
+        }
 
     def make_figure(self):
         """Two bars, each of two parts; a line that crosses Adam's."""
         figure, (left, right) = new_figure(10.0, 3.9, columns=2)
         left.grid(False, axis="x")
-        self.gradients = left.bar(NAMES, [1, 1], width=0.55, color=GREY,
-                                  label="gradient")  # fmt: skip
-        self.updates = left.bar(NAMES, [1, 1], bottom=[1, 1], width=0.55,
-                                color=[GREEN, VERMILION], hatch=["//", "\\\\"],
-                                edgecolor="white", label="update")  # fmt: skip
+        self.gradients = left.bar(
+            NAMES, [1, 1], width=0.55, color=GREY, label="gradient"
+        )
+        self.updates = left.bar(
+            NAMES,
+            [1, 1],
+            bottom=[1, 1],
+            width=0.55,
+            color=[GREEN, VERMILION],
+            hatch=["//", "\\\\"],
+            edgecolor="white",
+            label="update",
+        )
         self.words = [left.text(k, 1, "", ha="center", va="bottom") for k in range(2)]
         left.set(ylim=(0, 1.15), ylabel="one step / the longer one")
         left.set_title("grey: the gradient; hatched: the update", fontsize=10)
@@ -70,9 +87,13 @@ class CostMeter(Panel):
         (self.line,) = right.plot(100 * SHARES, SHARES, color=VERMILION, linewidth=2.6)
         (self.even,) = right.plot([50, 50], [0.05, 1], color=BLACK, linestyle=":")
         (self.here,) = right.plot([50], [1], marker="*", markersize=15, color=BLACK)
-        right.set(xlim=(0, 120), yscale="log", ylim=(LOW, HIGH),
-                  xlabel="steps that the learned one needs,\n% of Adam's",
-                  ylabel="time to the same loss / Adam's")  # fmt: skip
+        right.set(
+            xlim=(0, 120),
+            yscale="log",
+            ylim=(LOW, HIGH),
+            xlabel="steps that the learned one needs,\n% of Adam's",
+            ylabel="time to the same loss / Adam's",
+        )
         plain_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10, 30, 100))
         moving = [*self.gradients, *self.updates, *self.words]
         return figure, [*moving, self.even, self.line, self.here]
@@ -84,8 +105,10 @@ class CostMeter(Panel):
         for k, update in enumerate((c.adam, c.learned)):
             self.gradients[k].set_height(c.gradient / longest)
             self.updates[k].set(y=c.gradient / longest, height=update / longest)
-            self.words[k].set(y=(c.gradient + update) / longest + 0.02,
-                              text=_written(c.gradient + update))  # fmt: skip
+            self.words[k].set(
+                y=(c.gradient + update) / longest + 0.02,
+                text=_written(c.gradient + update),
+            )
         self.line.set_ydata(np.clip(result["slope"] * SHARES, LOW / 2, HIGH))
         self.even.set_xdata([100 * c.break_even] * 2)
         self.here.set_data([result["share"]], [result["time"]])
@@ -96,19 +119,23 @@ class CostMeter(Panel):
         verdict = "it pays" if result["time"] < 1 else "it does not pay"
         return (
             f"{c.parameters:,} parameters, minibatches of {result['examples']:,}: a "
-            f"gradient takes {_written(c.gradient)}, Adam's update "
-            f"{_written(c.adam)}, the learned one {_written(c.learned)}. The learned "
-            f"one pays where it needs less than {c.break_even:.0%} of Adam's steps. At "
-            f"{result['share']} % its time is {result['time']:.2g} times Adam's: "
-            f"{verdict}."
+            f"gradient takes {_written(c.gradient)}, Adam's update {_written(c.adam)}, "
+            f"the learned one {_written(c.learned)}. The learned one pays where it "
+            f"needs less than {c.break_even:.0%} of Adam's steps. At {result['share']} "
+            f"% its time is {result['time']:.2g} times Adam's: {verdict}."
         )
 
     def numbers(self, result):
         """Milliseconds, bytes, megabytes."""
         c = result["costs"]
         rows = [[*row, f"{float(row[3]) * c.parameters / 1e6:.3g}"] for row in c.rows()]
-        header = ["rule", "gradient, ms", "update, ms", "state, bytes a parameter",
-                  "in all, MB"]  # fmt: skip
+        header = [
+            "rule",
+            "gradient, ms",
+            "update, ms",
+            "state, bytes a parameter",
+            "in all, MB",
+        ]
         return header, rows
 
 
@@ -121,8 +148,9 @@ def costs_of(size: int, batch: int) -> Costs:
     """What was measured of a network and a minibatch, by their places in the table."""
     rows = _rows()
     gradient, adam, learned = rows["seconds"][size, batch].tolist()
-    return Costs(int(rows["parameters"][size]), gradient, adam, learned,
-                 *rows["bytes"].tolist())  # fmt: skip
+    return Costs(
+        int(rows["parameters"][size]), gradient, adam, learned, *rows["bytes"].tolist()
+    )
 
 
 def _written(seconds: float) -> str:
@@ -144,7 +172,8 @@ def cost_question() -> Guess:
     return Guess(
         "A network has a million parameters. How many times as long does an update of "
         "the learned optimizer take as one of Adam?",
-        truth=truth, options=(LITTLE, TENS, HUNDREDS),
+        truth=truth,
+        options=(LITTLE, TENS, HUNDREDS),
         because="Each parameter goes through two layers of 20 units: some 5,000 "
         "multiplications, where Adam does about ten.",
-    )  # fmt: skip
+    )

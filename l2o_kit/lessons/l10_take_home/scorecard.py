@@ -26,8 +26,17 @@ from l2o_kit.evaluate import Curves, optimize, paired_ratio
 from l2o_kit.groups import GroupedOptimizer
 from l2o_kit.network import Network, mlp
 
-RULES = ("quadratic", "digits", "digits_robust", "mnist_mlp", "diabetes", "neural_art",
-         "conv_shared", "conv_small", "conv")  # fmt: skip
+RULES = (
+    "quadratic",
+    "digits",
+    "digits_robust",
+    "mnist_mlp",
+    "diabetes",
+    "neural_art",
+    "conv_shared",
+    "conv_small",
+    "conv",
+)
 MEASURES = ("all steps", "the last tenth")
 POINTS = 51  # of a curve that is kept
 WORST = 99.0  # where a loss was not finite, or a ratio larger
@@ -42,8 +51,14 @@ def breast_cancer() -> Network:
     """30-16-1, ReLUs, two classes: no shipped optimizer has met it."""
     X, y, X_held_out, y_held_out = data.breast_cancer()
     y, y_held_out = y[:, None].float(), y_held_out[:, None].float()
-    return Network(mlp([30, 16, 1], "relu"), X, y, X_held_out, y_held_out,
-                   loss=F.binary_cross_entropy_with_logits)  # fmt: skip
+    return Network(
+        mlp([30, 16, 1], "relu"),
+        X,
+        y,
+        X_held_out,
+        y_held_out,
+        loss=F.binary_cross_entropy_with_logits,
+    )
 
 
 def pictures():
@@ -95,20 +110,33 @@ def tuned_adam(task: Task) -> dict[str, Baseline]:
 
     @functools.cache
     def tried(lr: float) -> Curves:
-        return optimize(Baseline("Adam", lr), task.make(), steps=task.steps,
-                        batch=task.tuned, purpose="tuning")  # fmt: skip
+        return optimize(
+            Baseline("Adam", lr),
+            task.make(),
+            steps=task.steps,
+            batch=task.tuned,
+            purpose="tuning",
+        )
 
     return {
-        measure: tune(Baseline("Adam", 1e-3),
-                      lambda rival, m=measure: float(score(tried(rival.lr), m).mean()))
+        measure: tune(
+            Baseline("Adam", 1e-3),
+            lambda rival, m=measure: float(score(tried(rival.lr), m).mean()),
+        )
         for measure in MEASURES
-    }  # fmt: skip
+    }
 
 
 def judge(rule, task: Task) -> Curves:
     """The fresh problems of a task, the same for every rule."""
-    return optimize(rule, task.make(), steps=task.steps, batch=task.judged, seed=1,
-                    purpose="scorecard")  # fmt: skip
+    return optimize(
+        rule,
+        task.make(),
+        steps=task.steps,
+        batch=task.judged,
+        seed=1,
+        purpose="scorecard",
+    )
 
 
 def thinned(curves: Curves) -> np.ndarray:
@@ -143,8 +171,11 @@ def row(name: str) -> dict:
         ours = judge(load(rule), task)
         curves.append(thinned(ours))
         ratios.append([ratio(score(ours, m), score(adam[m], m)) for m in MEASURES])
-    return {"rates": np.array([rivals[m].lr for m in MEASURES]),
-            "ratios": np.array(ratios), "curves": np.array(curves)}  # fmt: skip
+    return {
+        "rates": np.array([rivals[m].lr for m in MEASURES]),
+        "ratios": np.array(ratios),
+        "curves": np.array(curves),
+    }
 
 
 def build() -> dict:

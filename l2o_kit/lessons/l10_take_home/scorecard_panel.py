@@ -44,25 +44,35 @@ class TrustCard(Panel):
     def make_controls(self):
         """What is measured; the cell."""
         return {
-            "measure": widgets.ToggleButtons(options=list(MEASURES),
-                                             description="loss over"),
+            "measure": widgets.ToggleButtons(
+                options=list(MEASURES), description="loss over"
+            ),
             "optimizer": widgets.SelectionSlider(
-                options=list(RULES), value="digits", description="optimizer",
+                options=list(RULES),
+                value="digits",
+                description="optimizer",
                 continuous_update=False,
             ),
             "task": widgets.SelectionSlider(
-                options=list(TASKS), value="digits", description="task",
+                options=list(TASKS),
+                value="digits",
+                description="task",
                 continuous_update=False,
             ),
-        }  # fmt: skip
+        }
 
     def compute(self, state):
         """All ratios [task, rule, 3], and the two curves of the cell."""
         rows, k = _rows(), MEASURES.index(state["measure"])
         task, rule = list(TASKS).index(state["task"]), RULES.index(state["optimizer"])
-        return {**state, "ratios": rows["ratios"][:, :, k], "at": (task, rule),
-                "adam": rows["curves"][task, 0], "rate": rows["rates"][task, k],
-                "learned": rows["curves"][task, 1 + rule]}  # fmt: skip
+        return {
+            **state,
+            "ratios": rows["ratios"][:, :, k],
+            "at": (task, rule),
+            "adam": rows["curves"][task, 0],
+            "rate": rows["rates"][task, k],
+            "learned": rows["curves"][task, 1 + rule],
+        }
 
     def make_figure(self):
         """Left the cells, right two curves."""
@@ -70,10 +80,14 @@ class TrustCard(Panel):
         left.get_subplotspec().get_gridspec().set_width_ratios([2.1, 1])
         left.grid(False)
         shape = (len(RULES), len(TASKS))
-        self.image = left.imshow(np.zeros(shape), cmap=COLOURS, vmin=0, vmax=3,
-                                 aspect="auto")  # fmt: skip
-        self.cells = [left.text(j, i, "", ha="center", va="center", fontsize=8)
-                      for j in range(shape[1]) for i in range(shape[0])]  # fmt: skip
+        self.image = left.imshow(
+            np.zeros(shape), cmap=COLOURS, vmin=0, vmax=3, aspect="auto"
+        )
+        self.cells = [
+            left.text(j, i, "", ha="center", va="center", fontsize=8)
+            for j in range(shape[1])
+            for i in range(shape[0])
+        ]
         self.homes = [
             left.add_patch(_frame(j, i, linewidth=1.6))
             for j, task in enumerate(TASKS.values())
@@ -85,14 +99,21 @@ class TrustCard(Panel):
         left.set_yticks(range(shape[0]), RULES)
         left.set_title("loss / that of tuned Adam; framed: trained there", fontsize=10)
         share = np.linspace(0, 100, POINTS)
-        self.lines = [right.plot(share, share, **style(name, POINTS))[0]
-                      for name in ("learned", "Adam")]  # fmt: skip
-        (self.span,) = right.plot([0, 100], [1.5 * LOW] * 2, color=GREY, linewidth=7,
-                                  solid_capstyle="butt")  # fmt: skip
+        self.lines = [
+            right.plot(share, share, **style(name, POINTS))[0]
+            for name in ("learned", "Adam")
+        ]
+        (self.span,) = right.plot(
+            [0, 100], [1.5 * LOW] * 2, color=GREY, linewidth=7, solid_capstyle="butt"
+        )
         right.set_title("grey: the steps that count", fontsize=10)
-        right.set(yscale="log", ylim=(LOW, HIGH), xlim=(0, 100),
-                  xlabel="step, % of the horizon",
-                  ylabel="loss / first loss")  # fmt: skip
+        right.set(
+            yscale="log",
+            ylim=(LOW, HIGH),
+            xlim=(0, 100),
+            xlabel="step, % of the horizon",
+            ylabel="loss / first loss",
+        )
         plain_ticks(right.yaxis, (0.001, 0.01, 0.1, 1, 10))
         right.legend(handles=self.lines, loc="upper right", frameon=False)
         moving = [self.image, *self.cells, *self.homes, self.here, self.span]
@@ -104,10 +125,12 @@ class TrustCard(Panel):
         numbers = [[list(KINDS).index(kind) for kind in column] for column in kinds]
         self.image.set_data(np.array(numbers).T)
         cells = result["ratios"].reshape(-1, 3)
-        for text, kind, cell in zip(self.cells, itertools.chain(*kinds), cells,
-                                    strict=True):  # fmt: skip
-            text.set_text("no fit" if kind == "no fit" else
-                          f"{KINDS[kind]} {_short(cell[0])}")  # fmt: skip
+        for text, kind, cell in zip(
+            self.cells, itertools.chain(*kinds), cells, strict=True
+        ):
+            text.set_text(
+                "no fit" if kind == "no fit" else f"{KINDS[kind]} {_short(cell[0])}"
+            )
         task, rule = result["at"]
         self.here.set_xy((task - 0.5, rule - 0.5))
         fit = np.isfinite(result["learned"]).all()
@@ -136,8 +159,10 @@ class TrustCard(Panel):
         """How many cells of each colour, at home and away."""
         counts = count(result["measure"])
         header = ["", *KINDS]
-        rows = [[where, *(str(counts[where][kind]) for kind in KINDS)]
-                for where in ("at home", "away")]  # fmt: skip
+        rows = [
+            [where, *(str(counts[where][kind]) for kind in KINDS)]
+            for where in ("at home", "away")
+        ]
         return header, rows
 
 
@@ -177,8 +202,14 @@ def _rows() -> dict:
 
 
 def _frame(column: int, row: int, linewidth: int | float) -> Rectangle:
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=BLACK,
-                     linewidth=linewidth)  # fmt: skip
+    return Rectangle(
+        (column - 0.5, row - 0.5),
+        1,
+        1,
+        fill=False,
+        edgecolor=BLACK,
+        linewidth=linewidth,
+    )
 
 
 def _short(value: float) -> str:
@@ -186,9 +217,11 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if value < 9.995 else f"{value:.0f}"
 
 
-FEW, SOME, MOST = "Fewer than a third", "Between a third and two thirds", (
-    "More than two thirds"
-)  # fmt: skip
+FEW, SOME, MOST = (
+    "Fewer than a third",
+    "Between a third and two thirds",
+    ("More than two thirds"),
+)
 
 
 def trust_question() -> Guess:
@@ -202,6 +235,7 @@ def trust_question() -> Guess:
     return Guess(
         "Each shipped optimizer is put on the tasks that it was not trained on. In how "
         "many of these pairs is it surely ahead of a tuned Adam?",
-        truth=truth, options=(FEW, SOME, MOST),
+        truth=truth,
+        options=(FEW, SOME, MOST),
         because="At home they are ahead. What was learned does not travel by itself.",
-    )  # fmt: skip
+    )

@@ -37,16 +37,26 @@ class TakeHome(RunPanel):
     def make_controls(self):
         """The model, and what multiplies the learned updates."""
         return {
-            "activation": widgets.ToggleButtons(options=["relu", "tanh", "sigmoid"],
-                                                description="activation"),
-            "units": widgets.SelectionSlider(options=[4, 8, 16, 32, 64], value=16,
-                                             description="hidden units",
-                                             continuous_update=False),
-            "lr": widgets.FloatLogSlider(1.0, base=10, min=-1, max=1, step=0.25,
-                                         readout_format=".2g",
-                                         description="lr, learned",
-                                         continuous_update=False),
-        }  # fmt: skip
+            "activation": widgets.ToggleButtons(
+                options=["relu", "tanh", "sigmoid"], description="activation"
+            ),
+            "units": widgets.SelectionSlider(
+                options=[4, 8, 16, 32, 64],
+                value=16,
+                description="hidden units",
+                continuous_update=False,
+            ),
+            "lr": widgets.FloatLogSlider(
+                1.0,
+                base=10,
+                min=-1,
+                max=1,
+                step=0.25,
+                readout_format=".2g",
+                description="lr, learned",
+                continuous_update=False,
+            ),
+        }
 
     def work(self, state, job):
         """The losses of every rule, [step, seed]."""
@@ -55,8 +65,15 @@ class TakeHome(RunPanel):
             runs = []
             for seed in range(SEEDS):
                 done = (k + seed / SEEDS) / len(rules)
-                runs.append(train(state["activation"], state["units"], make, seed,
-                                  lambda at=done: job.step(at)))  # fmt: skip
+                runs.append(
+                    train(
+                        state["activation"],
+                        state["units"],
+                        make,
+                        seed,
+                        lambda at=done: job.step(at),
+                    )
+                )
             seen[name] = np.array(runs).T
         job.step(1.0)
         return {**state, "losses": seen}
@@ -66,12 +83,23 @@ class TakeHome(RunPanel):
         figure, (ax,) = new_figure(8.0, 3.8)
         steps = np.arange(STEPS)
         self.lines = {
-            name: ax.plot(steps, np.ones(STEPS), color=look[0], linestyle=look[1],
-                          linewidth=2.4, label=name)[0]
+            name: ax.plot(
+                steps,
+                np.ones(STEPS),
+                color=look[0],
+                linestyle=look[1],
+                linewidth=2.4,
+                label=name,
+            )[0]
             for name, look in LOOKS.items()
-        }  # fmt: skip
-        ax.set(yscale="log", xlim=(0, STEPS), ylim=(LOW, HIGH), xlabel="step",
-               ylabel="minibatch loss, mean of 4")  # fmt: skip
+        }
+        ax.set(
+            yscale="log",
+            xlim=(0, STEPS),
+            ylim=(LOW, HIGH),
+            xlabel="step",
+            ylabel="minibatch loss, mean of 4",
+        )
         plain_ticks(ax.yaxis, (0.001, 0.01, 0.1, 1))
         ax.legend(loc="lower left", frameon=False)
         return figure, list(self.lines.values())
@@ -100,8 +128,9 @@ class TakeHome(RunPanel):
         for name, losses in result["losses"].items():
             every, last = losses.mean(0), losses[-10:].mean(0)
             band = mean_band(torch.from_numpy(last)[None])
-            rows.append([name, f"{every.mean():.3g}", *(f"{float(v[0]):.3g}"
-                                                        for v in band)])  # fmt: skip
+            rows.append(
+                [name, f"{every.mean():.3g}", *(f"{float(v[0]):.3g}" for v in band)]
+            )
         return ["rule", "all steps", "last ten", "from", "to"], rows
 
 
@@ -153,6 +182,7 @@ def home_question() -> Guess:
         "The optimizer digits_robust has met handwritten digits only. On breast cancer "
         "data, over the last ten of 100 steps: how does it stand beside an Adam whose "
         "rate was tuned there?",
-        truth=truth, options=(AHEAD, LEVEL, BEHIND),
+        truth=truth,
+        options=(AHEAD, LEVEL, BEHIND),
         because="Sixteen networks, from the scorecard below.",
-    )  # fmt: skip
+    )
