@@ -4,7 +4,7 @@
     the target's loss                                what it is judged on
 
 Sources share theta, theta_0, W, theta_true and each step's minibatch (a subset draws
-its own). What spoils a source is drawn anew for each problem, stays along its roll-out,
+its own). What spoils a source is drawn for each problem, stays along its roll-out,
 and is independent of the other sources. The target is source 0, or "clean": the same
 problem with nothing spoilt. A rule that reads one gradient is given the plain mean.
 

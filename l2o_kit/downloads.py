@@ -137,7 +137,7 @@ def read_cifar(path: Path, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarr
 def kept(name: str, make) -> dict[str, np.ndarray]:
     """Arrays that ``make()`` computes once; afterwards they are read from the cache.
 
-    A file that is damaged is made anew, and one that cannot be written is not kept.
+    A file that is damaged is made again, and one that cannot be written is not kept.
     """
     path = cache() / name
     try:

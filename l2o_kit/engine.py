@@ -73,7 +73,7 @@ class Engine:
         if self.keeps:
             more = [Tape(optimizer.lstm, unroll, width) for _ in self.blocks[1:]]
             self.tapes = [tape, *more]
-        else:  # one tape, which every block fills anew before it goes back
+        else:  # one tape, which every block fills again before it goes back
             self.tape, self.tapes = tape, [tape.forgetful() for _ in self.blocks]
         self.grads = weight.new_zeros(
             unroll + 1, optimizer.num_sources, width * count

@@ -31,7 +31,7 @@ class Network:
         X_held_out, y_held_out: judged on, never trained on; left out, a fixed random
             fifth of X, y is kept for it.
         loss: (outputs, targets) -> one number, cross-entropy by default.
-        batch_size: examples per minibatch, drawn with replacement, anew each step.
+        batch_size: examples per minibatch, drawn with replacement at each step.
         init_std: theta_0 ~ N(0, init_std^2); None keeps each layer's initialization.
 
     Example: ``Network(mlp([64, 20, 10]), *data.digits())``
@@ -70,7 +70,7 @@ class Network:
         )
 
     def sample(self, batch: int, generator, dtype=torch.float32) -> "NetworkProblem":
-        """Draw theta_0 anew for each of ``batch`` networks."""
+        """Draw theta_0 for each of ``batch`` networks."""
         if self.init_std is None:
             theta0 = torch.stack([self._own_init(generator) for _ in range(batch)])
         else:

@@ -11,9 +11,9 @@ of them, which are optimized side by side::
     Quadratic                f(theta) = |W theta - y|^2
     Function(f)              any function of yours, of one number
     Scaled(f, c)             c f(theta)
-    RandomScaling(f, r)      f(s * theta), s = exp(u), u uniform on [-r, r], drawn anew
+    RandomScaling(f, r)      f(s * theta), s = exp(u), u uniform on [-r, r], drawn
                              for every coordinate of every problem
-    Mixture(f, g, ...)       one of them, drawn anew for every roll-out
+    Mixture(f, g, ...)       one of them, drawn for every roll-out
     Jittered(f, seed)        f, its gradients off by one unit in the last place
 
 Random scaling makes gradients of every size common in meta-training, so that what is
@@ -134,7 +134,7 @@ class Quadratic:
         return f"Quadratic(dim={self.coords}{extra})  # |W theta - y|^2"
 
     def sample(self, batch: int, generator, dtype=torch.float32) -> "QuadraticProblem":
-        """Draw W, y and theta_0 anew for each of ``batch`` problems."""
+        """Draw W, y and theta_0 for each of ``batch`` problems."""
 
         def normal(*shape):
             return torch.randn(batch, *shape, generator=generator).to(dtype)
@@ -202,7 +202,7 @@ class Function:
         return f"Function({name}; theta has {self.coords:,} coordinates)"
 
     def sample(self, batch: int, generator, dtype=torch.float32) -> "FunctionProblem":
-        """Draw theta_0 anew for each of ``batch`` problems."""
+        """Draw theta_0 for each of ``batch`` problems."""
         noise = torch.randn(batch, self.coords, generator=generator)
         return FunctionProblem(self, (self.start + self.init_std * noise).to(dtype))
 

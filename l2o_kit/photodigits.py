@@ -4,7 +4,7 @@
 
 m, in [0, 1], is a digit of scikit-learn's, 8x8, enlarged, turned and shifted; a is how
 opaque the paint is; the background is a patch of a photograph, and the colour stands
-out from the patch's mean. The digit's place, size, angle and colours are drawn anew
+out from the patch's mean. The digit's place, size, angle and colours are drawn again
 for each picture, so that a linear classifier is lost and a convolutional one is not.
 
 Left out: shadows, noise, several digits.

@@ -36,7 +36,7 @@ class Recipe:
     "only_lambda" then leaves all of it but lambda as it is.
 
     On networks, windows of 20 steps learn quickly but end in a greedy rule: it falls
-    fast and then cannot settle. Stages with windows of 100 and of 50 steps mend that.
+    fast and then cannot settle. Stages with windows of 100 and of 50 steps fix that.
     On quadratics a stage with a window of 100 was tried, and changed nothing. Where
     phi goes on from a good rule, the meta-gradient without second derivatives made it
     worse, on both networks, and the one with them better.

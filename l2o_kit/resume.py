@@ -147,7 +147,7 @@ def restore(path, trainer, recipe: dict) -> Log:
     if differing:
         raise CheckpointError(
             f"{path.name} belongs to another training: {'; '.join(differing)}. Pass "
-            "the same arguments, or leave resume out to start anew."
+            "the same arguments, or leave resume out to start again."
         )
     before = copy.deepcopy(trainer.optimizer.state_dict())
     try:
@@ -167,7 +167,7 @@ def _read(path):
     if not path.is_file():
         raise CheckpointError(
             f"resume={str(path)!r}: there is no such file. Give what an earlier run "
-            "had as checkpoint=, or leave resume out to start anew."
+            "had as checkpoint=, or leave resume out to start again."
         )
     return read(path, KEYS)
 

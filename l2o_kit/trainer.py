@@ -63,7 +63,7 @@ def meta_train(
 
     Arguments:
         meta_steps or seconds: how long; a meta-step is one window, one update of phi.
-        horizon: steps of a roll-out, T; (low, high) draws it anew for each roll-out.
+        horizon: steps of a roll-out, T; (low, high) draws one for each roll-out.
         unroll: steps of a window, U; it divides the horizon.
         discount: w_s = discount^(b - s); 1 is the plain sum, 0 the last loss only.
         batch: problems optimized side by side.

@@ -323,7 +323,7 @@ def move(optimizer, device):
         optimizer.to(device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
-            f"device={str(device)!r} is not to be had ({str(error).splitlines()[0]}). "
+            f"device={str(device)!r} is not available ({str(error).splitlines()[0]}). "
             'Use device="cpu", or leave it out.'
         ) from None
 

@@ -28,7 +28,7 @@ def test_a_broken_installation_is_explained(capsys, monkeypatch, tmp_path):
     assert "no-such-package is not installed here" in out
     assert "None is there. Copy l2o_kit/pretrained again" in out
     assert "cannot be written" in out
-    assert "4 thing(s) to mend" in out
+    assert "4 thing(s) to fix" in out
 
 
 def test_an_old_python_is_named():

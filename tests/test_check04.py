@@ -87,7 +87,7 @@ WRONG = [
     (
         "traps",
         lambda: {"C"},
-        "1 right, and there are more. theta begins anew on line D. What about Adam's "
+        "1 right, and there are more. theta begins again on line D. What about Adam's "
         "own memory, its running means",
     ),
     ("traps", lambda: {"C", "D", "H"}, "3 right, and there are more. Look at line F"),

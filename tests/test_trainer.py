@@ -334,11 +334,11 @@ def test_bad_arguments_say_what_to_do(arguments, message):
 
 
 def test_a_device_that_is_not_there():
-    with pytest.raises(ValueError, match=r"device='cuda:7' is not to be had \(.*cpu"):
+    with pytest.raises(ValueError, match=r"device='cuda:7' is not available \(.*cpu"):
         meta_train(
             small(), Quadratic(2), meta_steps=1, batch=2, lr=0.1, device="cuda:7"
         )
-    with pytest.raises(ValueError, match="device='tpx' is not to be had"):
+    with pytest.raises(ValueError, match="device='tpx' is not available"):
         meta_train(small(), Quadratic(2), meta_steps=1, batch=2, lr=0.1, device="tpx")
 
 

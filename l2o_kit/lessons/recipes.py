@@ -20,7 +20,7 @@ RECIPES = recipes.RECIPES | gathered("RECIPES")
 
 def main():
     """The command line: make the recipes that are named, or all."""
-    parser = argparse.ArgumentParser(description="Train the shipped optimizers anew.")
+    parser = argparse.ArgumentParser(description="Train the shipped optimizers again.")
     parser.add_argument("names", nargs="*", help=f"some of: {', '.join(RECIPES)}")
     parser.add_argument("--folder", type=Path, default=PRETRAINED)
     parser.add_argument("--keep", type=Path, help="a folder for long trainings")

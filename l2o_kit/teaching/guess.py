@@ -56,8 +56,8 @@ class Guess:
         choices = f"<ul>{choices}</ul>" if choices else ""
         answer = f"<summary>Answer</summary><p>{self._told(None, self.measured())}</p>"
         return (
-            f"<p><b>Predict first.</b> {self.question}</p>{choices}"
-            f"<details>{answer}</details>"
+            "<p><b>Predict first.</b> "
+            f"{self.question}</p>{choices}<details>{answer}</details>"
         )
 
     def _told(self, guessed, truth) -> str:

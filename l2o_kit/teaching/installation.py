@@ -28,14 +28,14 @@ OLDEST = {  # the lower bounds of pyproject.toml
 
 
 def installation() -> None:
-    """Print a line for each thing the kit needs: ok, or what is wrong, and the mend."""
+    """Print a line for what the kit needs: ok, or what is wrong and the remedy."""
     problems = [problem for _, problem in findings() if problem]
     for name, problem in findings():
         print(f"{'ok  ' if not problem else 'MEND'} {name}")
         if problem:
             print(f"       {problem}")
     if problems:
-        print(f"{len(problems)} thing(s) to mend, each with its remedy above.")
+        print(f"{len(problems)} thing(s) to fix, each with its remedy above.")
     else:
         print("Everything is in place.")
 

@@ -227,7 +227,7 @@ class Panel:
         self._sentence.value = f'<div aria-live="polite">{said}</div>'
 
     def _png(self) -> bytes:
-        """The figure as PNG: the background as it was, the moving artists anew."""
+        """The figure as PNG: the background as kept, the moving artists drawn again."""
         if self._background is None:
             self._draw_background()
         self._canvas.restore_region(self._background)

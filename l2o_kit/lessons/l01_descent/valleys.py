@@ -101,7 +101,7 @@ class Valleys:
     """Long valleys: quadratics of condition number kappa, along the axes or askew.
 
     Curvatures run from 1 / kappa to 1, evenly in the logarithm. With rotated=False each
-    belongs to one coordinate, in an order drawn anew; with rotated=True every
+    belongs to one coordinate, in an order drawn each time; with rotated=True every
     coordinate mixes them all. theta_0 and the minimizer are standard normal.
 
     >>> Valleys(dim=4).sample(3, torch.Generator().manual_seed(0)).theta0.shape
@@ -123,7 +123,7 @@ class Valleys:
         return f"Valleys({self.coords} dimensions, kappa {self.kappa:g}, {how})"
 
     def sample(self, batch: int, generator, dtype=torch.float32) -> QuadraticProblem:
-        """Draw axes, minimizer and theta_0 anew for each of ``batch`` problems."""
+        """Draw axes, minimizer and theta_0 for each of ``batch`` problems."""
 
         def normal(*shape):
             return torch.randn(batch, *shape, generator=generator, dtype=torch.float64)

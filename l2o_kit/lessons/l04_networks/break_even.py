@@ -5,7 +5,7 @@
 C is the cost of meta-training, n the number of networks to train, T the steps of the
 learned optimizer, T' those that the rival needs to reach the same training loss; g is
 the time of a gradient, a and b what each rule adds to it; r runs tune the rival's rate,
-for each network anew or once for all.
+for each network, or once for all.
 """
 
 import ipywidgets as widgets

@@ -84,7 +84,7 @@ HARMLESS = {
 }
 MISSED = {
     "C": "Has anybody tried another learning rate than the one of line C?",
-    "D": "theta begins anew on line D. What about Adam's own memory, its running "
+    "D": "theta begins again on line D. What about Adam's own memory, its running "
     "means?",
     "F": "Look at line F. The loss is a sum over separate networks: what does each "
     "network's gradient have to do with how many others there are?",

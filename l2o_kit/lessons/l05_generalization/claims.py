@@ -78,7 +78,7 @@ def blown_up(name: str, place: tuple, steps: int, quick: bool, optimizer=None):
 
 @functools.cache
 def _far(rule: str, quick: bool) -> np.ndarray:
-    """[part, network] of horizons.PARTS: quickly as stored, in full run anew."""
+    """[part, network] of horizons.PARTS: quickly as stored, in full run again."""
     if quick:
         return stored("horizons", __file__)["ends"][
             ["plain", "robust", "Adam"].index(rule)

@@ -1,7 +1,7 @@
 """The failure museum: what goes wrong in meta-training, and the switch that cures it.
 
 Each exhibit is a small meta-training that ends badly, on purpose, and one change that
-mends it. All take seconds. A result is the loss over the last tenth of the steps, as a
+fixes it. All take seconds. A result is the loss over the last tenth of the steps, as a
 share of the first loss, on fresh problems: 1 means that nothing was optimized.
 """
 

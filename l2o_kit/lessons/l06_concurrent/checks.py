@@ -1,4 +1,4 @@
-"""Lesson 06: a weighed sum, the noise left, poisoned labels, sources counted."""
+"""Lesson 06: a weighted sum, the noise left, poisoned labels, sources counted."""
 
 import math
 

@@ -2,7 +2,7 @@
 
 Each function gives (number, low, high, against), as every measurement of ``claims.py``
 does; ``control`` measures something of which the claim must not hold. Quickly, what is
-stored is read; in full it is computed anew.
+stored is read; in full it is computed again.
 """
 
 import numpy as np
@@ -47,7 +47,7 @@ def choice(name: str, setting: str, quick: bool, control: bool | None = None):
 
 
 def gain(name: str, rule: str, quick: bool, control: bool | None = None):
-    """At home: the loss with lambda learned anew over another rule's.
+    """At home: the loss with lambda learned again over another rule's.
 
     The control has not learned: all lambda 1 / K.
     """

@@ -135,7 +135,7 @@ def read(answer):
     value = _reads(answer, alpha, grads)
     if _takes_log_0(value, right):
         raise Wrong(
-            "Where the weighed sum d is 0 you take log 0, which is not finite. Keep "
+            "Where the weighted sum d is 0 you take log 0, which is not finite. Keep "
             "|d| from falling below e^-p before the logarithm."
         )
     value = tensor_like(value, right, "log-magnitudes, then signs.")

@@ -3,7 +3,7 @@
 Each function gives (number, low, high, against), as every measurement of ``claims.py``
 does: the median over runs, the smallest and the largest. ``control`` measures an
 optimizer that has learned nothing, all lambda 1 / K. Quickly, what is stored is read;
-in full it is computed anew.
+in full it is computed again.
 """
 
 import functools

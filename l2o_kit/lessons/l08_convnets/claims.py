@@ -2,7 +2,7 @@
 
 Each function gives (number, low, high, against), as every measurement of ``claims.py``
 does; the control, in the learned one's place, is an optimizer that never moves.
-Quickly, what is stored is read; in full all runs are made anew.
+Quickly, what is stored is read; in full all runs are made again.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """The places of lesson 09: at home, at four times the pixels, in styles never met.
 
-At every place each rival is tuned anew, on contents from the validation regions, and
+At every place each rival is tuned again, on contents from the validation regions, and
 all are judged on contents from the test regions; the learned optimizer is as it was
 meta-trained, at home, on the training regions.
 

@@ -1,7 +1,7 @@
 """What lesson 10 claims: one rule used three ways, trust at home and away, memory.
 
 Each function gives (number, low, high, against), as every measurement of ``claims.py``
-does. Quickly, what is stored is read; in full all problems are optimized anew.
+does. Quickly, what is stored is read; in full all problems are optimized again.
 """
 
 import functools
