@@ -12,19 +12,19 @@ import re
 from pathlib import Path
 
 KIT = "l2o_kit"
-GATHERED = {"ALL": "panels.", "MODULES": "claims", "CLAIMS": "claims"}  # all of these
+# What tests/rooms.py and the ledger gather: a name -> these modules, all of them.
+GATHERED = {
+    "ALL": r"lessons\.l",
+    "PANELS": r"lessons\.l",
+    "CHECKS": r"lessons\..*\.checks",
+    "CLAIMS": r"lessons\..*claims",
+}
 SLOW = (  # last
-    "test_claims",
-    "test_claims_controls",
-    "test_resume",
-    "test_every_setting",
-    "test_distributed",
-    "test_rehearse",
-    "test_handouts",
-    "test_access",
+    *("test_claims", "test_claims_controls", "test_resume", "test_every_setting"),
+    *("test_distributed", "test_rehearse", "test_handouts", "test_access"),
     "test_panels",
 )
-SHORT = ("l2o", KIT, "panels", "check", "claims")  # what modules are called by
+SHORT = ("l2o", KIT, "lesson")  # what notebooks call the face, and a room
 
 
 def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
@@ -32,7 +32,9 @@ def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
 
     With each group, whether it imports the file itself, not through another.
     """
-    tests = [p for p in sorted((root / "tests").glob("test_*.py"))]
+    apart = ("bench", "browser")
+    tests = sorted((root / "tests").rglob("test_*.py"))
+    tests = [p for p in tests if p.parent.name not in apart]
     if file.endswith(".ipynb"):
         readers = [p for p in tests if "notebooks" in p.read_text()]
         # Last those that take long, and the one that any change of a notebook fails:
@@ -55,7 +57,7 @@ def importers(root: Path, file: str) -> list[tuple[list[str], bool]]:
             key=lambda p: (
                 changed.rpartition(".")[2] not in p.stem,
                 p.stem in SLOW,
-                "panels.ALL" in p.read_text(),
+                "tests.rooms" in p.read_text(),
                 -_mentions(p, said),
             )
         )
@@ -85,27 +87,33 @@ def _names(root: Path, path: Path) -> frozenset[str]:
             found.add(base)
             for alias in node.names:
                 found |= _named(homes, alias.name, base)
-        elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in SHORT:
-            found |= _named(homes, node.attr, node.value.id)
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
-            package = getattr(node.args[0], "id", "")
-            if package in SHORT[2:]:  # CHECKS[name]: any of it
-                found |= {
-                    m
-                    for ms in homes.values()
-                    for m in ms
-                    if m.startswith(f"{package}.")
-                }
+        elif isinstance(node, ast.ImportFrom) and node.module == "tests.rooms":
+            for alias in node.names:
+                found |= _gathered(homes, alias.name)
+        elif isinstance(node, ast.Attribute) and _root(node) in SHORT:
+            found |= homes.get(node.attr, set())
     return frozenset(found)
 
 
+def _root(node: ast.Attribute) -> str:
+    """The name that a chain of attributes begins with, as lesson.check.combined."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return getattr(node, "id", "")
+
+
+def _gathered(homes, name: str) -> set[str]:
+    """All modules whose tables a name gathers; none for another name."""
+    pattern = GATHERED.get(name)
+    every = {module for modules in homes.values() for module in modules}
+    return {module for module in every if pattern and re.match(pattern, module)}
+
+
 def _named(homes, name: str, base: str) -> set[str]:
-    """The modules behind ``from base import name`` or ``base.name``."""
-    if name in GATHERED:
-        return {m for ms in homes.values() for m in ms if m.startswith(GATHERED[name])}
-    inside = f"{base}.{name}" if base and base not in SHORT[:2] else name
-    below = "" if base in SHORT[:2] else base
-    return {inside} | {m for m in homes.get(name, ()) if m.startswith(below)}
+    """The modules behind ``from base import name``."""
+    inside = f"{base}.{name}" if base else name
+    defined = {module for module in homes.get(name, ()) if module.startswith(base)}
+    return {inside} | _gathered(homes, name) | defined
 
 
 def _defined(path: Path) -> set[str]:
