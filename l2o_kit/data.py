@@ -1,7 +1,6 @@
 """Data sets: what ships with scikit-learn; MNIST and CIFAR-10, downloaded once.
 
-And what spoils them, from ``corruptions.py``: ``add_noise``, ``rotate``, ``poison``,
-``dirichlet_subset``.
+And what spoils them: ``add_noise``, ``rotate``, ``poison``, ``dirichlet_subset``.
 
 ``stream`` is where every random number of the kit comes from: a generator of its own
 for each use of a seed, so that drawing more of one thing never changes another.
@@ -45,26 +44,6 @@ LABELS = {  # which classes a network meets: lesson 08's four cases
     "two": (0, 1),
     "others": (5, 6, 7, 8, 9),  # none of five's
 }
-
-__all__ = [
-    "LABELS",
-    "Dataset",
-    "add_noise",
-    "breast_cancer",
-    "cifar10",
-    "diabetes",
-    "digits",
-    "digits_on_photos",
-    "dirichlet_subset",
-    "from_loader",
-    "mnist",
-    "photos",
-    "poison",
-    "rotate",
-    "split",
-    "standardize",
-    "stream",
-]
 
 
 class Dataset(NamedTuple):

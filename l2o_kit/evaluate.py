@@ -23,16 +23,8 @@ from l2o_kit.plots import html_table, img, loss_curves, png
 
 # Methods that treat each coordinate alone, so that problems may lie side by side.
 COORDINATEWISE = {
-    "SGD",
-    "Adam",
-    "AdamW",
-    "NAdam",
-    "RAdam",
-    "Adamax",
-    "Adadelta",
-    "Adagrad",
-    "RMSprop",
-    "Rprop",
+    *("SGD", "Rprop", "RMSprop", "Adagrad", "Adadelta"),
+    *("Adam", "AdamW", "NAdam", "RAdam", "Adamax"),
 }
 
 
@@ -249,18 +241,13 @@ class Comparison:
         "mean" is over the steps 1..T, "last" over the last ten per cent. A ratio is the
         reference divided by this rule: below 1, the reference is better.
         """
-        steps = len(next(iter(self.curves.values())).losses) - 1
-        first = {"mean": 1, "last": last_tenth_of(steps)}
         rows = []
         for name, curve in self.curves.items():
             row = {"rule": name, "diverged": int(curve.diverged.sum())}
-            for key, start_at in first.items():
-                losses = curve.mean_loss(start_at)
-                row[key], row[f"{key} median"] = (
-                    float(losses.mean()),
-                    float(losses.median()),
-                )
-                ours = self.curves[self.reference].mean_loss(start_at)
+            for key, part in (("mean", Curves.mean_loss), ("last", Curves.last_tenth)):
+                ours, losses = part(self.curves[self.reference]), part(curve)
+                row[key] = float(losses.mean())
+                row[f"{key} median"] = float(losses.median())
                 row[f"{key} ratio"] = paired_ratio(ours, losses)
             if curve.held_out_accuracy is not None:
                 row["accuracy"] = float(curve.held_out_accuracy.mean())
@@ -274,39 +261,23 @@ class Comparison:
         return "\n".join(lines)
 
     def _repr_html_(self):
-        against = f"{self.reference} / rule"
-        header = [
-            "rule",
-            "mean loss",
-            "median",
-            against,
-            "last 10 %",
-            "median",
-            against,
-            "held-out",
-            "diverged",
-        ]
-        cells = [
-            [
-                row["rule"],
-                _number(row["mean"]),
-                _number(row["mean median"]),
-                _ratio(row["mean ratio"]),
-                _number(row["last"]),
-                _number(row["last median"]),
-                _ratio(row["last ratio"]),
-                f"{100 * row['accuracy']:.1f} %" if "accuracy" in row else "none",
-                str(row["diverged"]),
-            ]
-            for row in self.rows()
-        ]
+        columns = ("median", f"{self.reference} / rule")
+        header = ["rule", "mean loss", *columns, "last 10 %", *columns]
+        cells = []
+        for row in self.rows():
+            cells.append([row["rule"]])
+            for key in ("mean", "last"):
+                numbers = map(_number, (row[key], row[f"{key} median"]))
+                cells[-1] += [*numbers, _ratio(row[f"{key} ratio"])]
+            right = f"{100 * row['accuracy']:.1f} %" if "accuracy" in row else "none"
+            cells[-1] += [right, str(row["diverged"])]
         caption = (
             f"{self.problem}. Loss over the steps 1 to T and over the last tenth of "
             "them; held-out accuracy at step T. A ratio below 1 means that "
             f"{self.reference} is better; in brackets its paired 95 % interval."
         )
         picture = img(png(self.figure()), self.alt())
-        return picture + html_table(header, cells, caption)
+        return picture + html_table([*header, "held-out", "diverged"], cells, caption)
 
     def figure(self):
         """Mean loss against step with 95 % bands: a matplotlib Figure."""

@@ -51,115 +51,75 @@ class Recipe:
     seed: int = 0
 
 
-ONLY_LAMBDA = {
-    "only_lambda": True,
-    "unroll": 20,
-    "meta_steps": 100,
-    "batch": 4,
-    "lr": (0.1, 0.003),
-}
+def stage(unroll: int, meta_steps: int, batch: int, lr, **more) -> dict:
+    """One call of meta_train: its arguments by name, in the order of the papers."""
+    return {
+        "unroll": unroll,
+        "meta_steps": meta_steps,
+        "batch": batch,
+        "lr": lr,
+        **more,
+    }
 
+
+ONLY_LAMBDA = stage(20, 100, 4, (0.1, 0.003), only_lambda=True)
+FOUR = {"preprocess": "log_sign", "combine": "softmax", "num_sources": 4}
+ROBUST = {"preprocess": "normalized", "bounded": True}
 
 RECIPES = {
     "quadratic": Recipe(
         quadratic,
         {"preprocess": "identity"},
-        ({"unroll": 20, "meta_steps": 15_000, "batch": 128, "lr": (5e-3, 1e-4)},),
+        (stage(20, 15_000, 128, (5e-3, 1e-4)),),
         judged_on=1000,
     ),
     "digits": Recipe(
         digits,
         {"preprocess": "log_sign"},
         (
-            {"unroll": 20, "meta_steps": 400, "batch": 4, "lr": (1e-2, 3e-3)},
-            {"unroll": 100, "meta_steps": 1_800, "batch": 2, "lr": (3e-3, 1e-4)},
-            {"unroll": 50, "meta_steps": 1_300, "batch": 4, "lr": (2e-3, 1e-4)},
+            stage(20, 400, 4, (1e-2, 3e-3)),
+            stage(100, 1_800, 2, (3e-3, 1e-4)),
+            stage(50, 1_300, 4, (2e-3, 1e-4)),
         ),
         judged_on=32,
     ),
     "digits_robust": Recipe(
         digits,
-        {"preprocess": "normalized", "bounded": True},
+        ROBUST,
         (
-            {
-                "on": several_activations,
-                "unroll": 20,
-                "horizon": (100, 200),
-                "meta_steps": 800,
-                "batch": 4,
-                "lr": (1e-2, 3e-3),
-            },
-            {
-                "on": several_activations,
-                "unroll": 100,
-                "horizon": (100, 300),
-                "meta_steps": 500,
-                "batch": 2,
-                "lr": (3e-3, 1e-4),
-            },
+            stage(20, 800, 4, (1e-2, 3e-3), horizon=(100, 200), on=several_activations),
+            stage(
+                100, 500, 2, (3e-3, 1e-4), horizon=(100, 300), on=several_activations
+            ),
         ),
         judged_on=32,
     ),
     "mnist_mlp": Recipe(
         mnist_mlp,
         {"preprocess": "log_sign", "output_scale": 0.025},
-        (
-            {
-                "unroll": 50,
-                "horizon": 200,
-                "meta_steps": 90,
-                "batch": 2,
-                "lr": (3e-4, 3e-5),
-                "second_derivatives": True,
-            },
-        ),
+        (stage(50, 90, 2, (3e-4, 3e-5), horizon=200, second_derivatives=True),),
         judged_on=16,
         start="digits",
     ),
     "diabetes": Recipe(
         diabetes,
-        {"preprocess": "normalized", "bounded": True, "output_scale": 0.2},
+        ROBUST | {"output_scale": 0.2},
         (
-            {
-                "unroll": 50,
-                "horizon": 500,
-                "meta_steps": 90,
-                "batch": 8,
-                "lr": (1e-3, 5e-4),
-                "second_derivatives": True,
-            },
-            {
-                "unroll": 250,
-                "horizon": 500,
-                "meta_steps": 120,
-                "batch": 8,
-                "lr": (5e-4, 3e-5),
-                "second_derivatives": True,
-            },
+            stage(50, 90, 8, (1e-3, 5e-4), horizon=500, second_derivatives=True),
+            stage(250, 120, 8, (5e-4, 3e-5), horizon=500, second_derivatives=True),
         ),
         judged_on=32,
         steps=500,
         start="digits_robust",
     ),
     "concurrent_noise": Recipe(
-        noisy,
-        {"preprocess": "log_sign", "combine": "softmax", "num_sources": 4},
-        ({"unroll": 20, "meta_steps": 3_000, "batch": 64, "lr": (1e-2, 1e-4)},),
-        judged_on=1000,
+        noisy, FOUR, (stage(20, 3_000, 64, (1e-2, 1e-4)),), judged_on=1000
     ),
     "concurrent_rotation": Recipe(
-        rotated,
-        {"preprocess": "log_sign", "combine": "softmax", "num_sources": 3},
-        (ONLY_LAMBDA,),
-        judged_on=32,
-        start="digits",
+        rotated, FOUR | {"num_sources": 3}, (ONLY_LAMBDA,), judged_on=32, start="digits"
     ),
     "concurrent_poison": Recipe(
-        poisoned,
-        {"preprocess": "log_sign", "combine": "softmax", "num_sources": 4},
-        (ONLY_LAMBDA,),
-        judged_on=32,
-        start="digits",
+        poisoned, FOUR, (ONLY_LAMBDA,), judged_on=32, start="digits"
     ),
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from l2o_kit.groups import CONV_AND_FC
 from l2o_kit.network import Network
 from l2o_kit.problems import conv, conv_small
-from l2o_kit.recipes import Recipe
+from l2o_kit.recipes import Recipe, stage
 
 
 def conv_narrow() -> Network:
@@ -28,10 +28,9 @@ TWO = {"groups": {"conv": SMALL_STEPS, "fc": SMALL_STEPS}, "rule": CONV_AND_FC}
 
 def conv_stages(on: Callable, meta_steps: int = 2_500) -> tuple[dict, ...]:
     """A hundred windows drawn to an Adam, then the others."""
-    window = {"on": on, "unroll": 20, "batch": 1}
     return (
-        window | {"meta_steps": 100, "lr": 5e-3, "imitate": 3e-3},
-        window | {"meta_steps": meta_steps, "lr": (3e-3, 3e-4)},
+        stage(20, 100, 1, 5e-3, imitate=3e-3, on=on),
+        stage(20, meta_steps, 1, (3e-3, 3e-4), on=on),
     )
 
 
