@@ -13,7 +13,7 @@ NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 300 \
           --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint test-py test-nb test-processors browser bench pretrained stored claims \
+.PHONY: help setup lab test lint size test-py test-nb test-processors browser bench pretrained stored claims \
         notebooks exercises rehearse handouts clean distclean
 
 help: ## this list
@@ -38,6 +38,9 @@ my_work: # a copy of each exercise to work in; what is there stays
 	@mkdir -p notebooks/my_work
 	@for f in notebooks/exercises/*.ipynb; do \
 	  test -e notebooks/my_work/$$(basename $$f) || cp $$f notebooks/my_work/; done
+
+size: $(STAMP) ## how large the kit is, room by room
+	@$(BIN)/python -m tests.sizes
 
 rehearse: $(STAMP) ## before the class: run all notebooks offline, GO or NO-GO
 	@$(BIN)/python -m l2o_kit.classroom.rehearse

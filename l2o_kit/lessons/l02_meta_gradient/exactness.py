@@ -3,7 +3,7 @@
 Each function gives (number, low, high, against), as every measurement of ``claims.py``
 does; ``control`` measures something of which the claim must not hold. What only a test
 can show is listed as not tested, with the command. Speed and memory are in
-``claims_bench.py``.
+``bench.py``.
 """
 
 import torch

@@ -22,7 +22,7 @@ from l2o_kit.teaching.claim import OWN, PAPER, claim
 JUDGED = (16, 4)  # networks: in full, quickly
 NETWORKS = f"{JUDGED[0]} networks, seed 1"
 ROUNDINGS = 5  # how often a run is made that rounding decides
-FIRST, LATE, LATEST = 0, 2, 3  # of horizons.PARTS
+FIRST, LATE, LATEST = 0, 2, 3  # of horizon.PARTS
 shipped = functools.cache(load)  # once, so that ``ends`` knows it again
 
 
@@ -78,7 +78,7 @@ def blown_up(name: str, place: tuple, steps: int, quick: bool, optimizer=None):
 
 @functools.cache
 def _far(rule: str, quick: bool) -> np.ndarray:
-    """[part, network] of horizons.PARTS: quickly as stored, in full run again."""
+    """[part, network] of horizon.PARTS: quickly as stored, in full run again."""
     if quick:
         return stored("horizons", __file__)["ends"][
             ["plain", "robust", "Adam"].index(rule)
