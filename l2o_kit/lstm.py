@@ -32,8 +32,6 @@ State = dict[str, Tensor]  # "h" and "c": [layers, hidden, coords]
 
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input  # d s (1 - s), one pass
-
-
 tanh_backward = torch.ops.aten.tanh_backward.grad_input  # d (1 - g^2), one pass
 
 
@@ -90,6 +88,13 @@ class LSTM(nn.Module):
         return out, {"h": torch.stack(hs), "c": torch.stack(cs)}
 
 
+def _gates(gates: Float[Tensor, "gates coords"]) -> dict[str, Tensor]:
+    """The gates of a cell and their parts, by name."""
+    i, f, o, g = gates.chunk(4)
+    sigmoids = gates[: 3 * len(i)]
+    return {"gates": gates, "sigmoids": sigmoids, "i": i, "f": f, "o": o, "g": g}
+
+
 class Tape:
     """What a run of LSTM steps leaves behind for its derivative.
 
@@ -136,8 +141,6 @@ class Tape:
         return [self._cell(k, n, t, after) for k, n in enumerate(self.lstm.inputs())]
 
     def _cell(self, k, inputs, t, after):
-        cut, gates = 3 * self.lstm.hidden_size, self.gates[k][t]
-        i, f, o, g = gates.chunk(4)
         return SimpleNamespace(
             W=self.W[k],
             z=self.z[k][t],
@@ -146,32 +149,21 @@ class Tape:
             c=self.c[k][t],
             c_next=self.c[k][after],
             tanh_c=self.tanh_c[k][t],
-            gates=gates,
-            sigmoids=gates[:cut],
-            i=i,
-            f=f,
-            o=o,
-            g=g,
+            **_gates(self.gates[k][t]),
         )
 
     def _derivatives(self, inputs):
-        hidden = self.lstm.hidden_size
-        z = self.out.new_empty(inputs + hidden + 1, self.coords)
-        gates = self.out.new_empty(4 * hidden, self.coords)
-        i, f, o, g = gates.chunk(4)
+        rows = 4 * self.lstm.hidden_size
+        z = self.out.new_empty(inputs + rows // 4 + 1, self.coords)
+        gates = _gates(self.out.new_empty(rows, self.coords))
         return SimpleNamespace(
             z=z,
             x=z[:inputs],
             h=z[inputs:-1],
-            c=torch.empty_like(i),
-            gates=gates,
-            sigmoids=gates[: 3 * hidden],
-            i=i,
-            f=f,
-            o=o,
-            g=g,
-            gates_T=gates.T,
-            W_T=self.out.new_empty(len(z), 4 * hidden),
+            c=torch.empty_like(gates["i"]),
+            gates_T=gates["gates"].T,
+            W_T=self.out.new_empty(len(z), rows),
+            **gates,
         )
 
     @staticmethod

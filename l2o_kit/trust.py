@@ -98,45 +98,27 @@ class Kind:
 
     make: Callable
     levels: tuple  # the amounts of a setting
-    num_sources: int
     home: tuple  # where the shipped optimizer was trained
     frozen: str  # the shipped optimizer whose lambda is learned
     training: dict  # of lambda
     judged_on: int  # problems
     adam: float  # where the search for its rate begins
 
+    @property
+    def num_sources(self) -> int:
+        """How many sources a setting has."""
+        return len(self.home)
 
+
+LEAST_SQUARES = ("quadratic", SLOWER | {"meta_steps": 200, "batch": 64}, 64, 0.3)
+ON_DIGITS = ("digits", SLOWER | {"meta_steps": 60, "batch": 4}, 8, 0.07)
+SHARES = (0.0, 0.2, 0.5, 0.8)  # of labels
 KINDS = {
     "noise": Kind(
-        noisy,
-        (0.1, 0.5, 1.0, 2.0, 3.0),
-        4,
-        (0.5, 1.0, 2.0, 3.0),
-        "quadratic",
-        SLOWER | {"meta_steps": 200, "batch": 64},
-        64,
-        0.3,
+        noisy, (0.1, 0.5, 1.0, 2.0, 3.0), (0.5, 1.0, 2.0, 3.0), *LEAST_SQUARES
     ),
-    "rotation": Kind(
-        rotated,
-        (0, 20, 45, 90, 180),
-        3,
-        (0, 20, 45),
-        "digits",
-        SLOWER | {"meta_steps": 60, "batch": 4},
-        8,
-        0.07,
-    ),
-    "poison": Kind(
-        poisoned,
-        (0.0, 0.2, 0.5, 0.8),
-        4,
-        (0.0, 0.2, 0.5, 0.8),
-        "digits",
-        SLOWER | {"meta_steps": 60, "batch": 4},
-        8,
-        0.07,
-    ),
+    "rotation": Kind(rotated, (0, 20, 45, 90, 180), (0, 20, 45), *ON_DIGITS),
+    "poison": Kind(poisoned, SHARES, SHARES, *ON_DIGITS),
 }
 
 
