@@ -123,7 +123,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
     def _step_group(self, group: dict):
         """Parameters of one LSTM, device and type together, in blocks."""
         kinds = {}
-        for name, parameter in zip(names(group), group["params"], strict=True):
+        for name, parameter in named(group):
             if parameter.grad is not None:
                 kind = self._member(name, parameter)
                 kinds.setdefault(kind, []).append(parameter)
@@ -199,7 +199,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
     def _bad_gradient(self) -> str | None:
         """The first parameter whose gradient is not finite; refuses odd kinds."""
         for group in self.param_groups:
-            for name, parameter in zip(names(group), group["params"], strict=True):
+            for name, parameter in named(group):
                 grad = parameter.grad
                 if grad is not None and grad.is_sparse:
                     raise ValueError(
@@ -215,7 +215,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
         return {
             name: parameter.shape
             for group in self.param_groups
-            for name, parameter in zip(names(group), group["params"], strict=True)
+            for name, parameter in named(group)
         }
 
     def load_state_dict(self, state_dict: dict):
@@ -225,10 +225,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
         """
         check_state(self, state_dict)
         super().load_state_dict(state_dict)
-        ids = [k for group in state_dict["param_groups"] for k in group["params"]]
-        parameters = [p for group in self.param_groups for p in group["params"]]
-        for k, parameter in zip(ids, parameters, strict=True):
-            saved = state_dict["state"].get(k, {})
+        for _, parameter, saved in saved_states(self, state_dict):
             for name, part in saved.items():  # torch gave them the parameter's type
                 kept = part.detach().clone().to(parameter.device)
                 self.state[parameter][name] = kept
@@ -287,12 +284,13 @@ def names(group: dict) -> list[str]:
     given = group.get("param_names")
     if given is None:
         return [f"parameter {k} of its group" for k in range(len(group["params"]))]
-    plain = []
-    for name in given:
-        for prefix in WRAPPERS:
-            name = name.removeprefix(prefix)
-        plain.append(name)
-    return plain
+    compiled, parallel = WRAPPERS
+    return [name.removeprefix(compiled).removeprefix(parallel) for name in given]
+
+
+def named(group: dict) -> list[tuple[str, nn.Parameter]]:
+    """Its parameters, each with its name."""
+    return list(zip(names(group), group["params"], strict=True))
 
 
 def check_rule(rule: Learned, non_finite: str, block_size: int):
@@ -331,7 +329,7 @@ def check_group(group: dict):
             raise ValueError(
                 f"{name}={group[name]}: it must be a number of at least 0."
             )
-    for name, parameter in zip(names(group), group["params"], strict=True):
+    for name, parameter in named(group):
         if not parameter.is_floating_point():
             raise ValueError(
                 f"{name} is {parameter.dtype}: the LSTM reads real numbers only."
@@ -349,6 +347,14 @@ def check_names(group: dict, rule: GroupedOptimizer):
         group_of(name, rule.rule)
 
 
+def saved_states(optimizer: torch.optim.Optimizer, state_dict: dict):
+    """(its number, parameter, its saved state), of every parameter in both."""
+    ids = [k for group in state_dict["param_groups"] for k in group["params"]]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for k, parameter in zip(ids, parameters, strict=False):
+        yield k, parameter, state_dict["state"].get(k, {})
+
+
 def check_state(optimizer: torch.optim.Optimizer, state_dict: dict):
     """Refuse the state of another optimizer, or of another model."""
     groups = state_dict["param_groups"]
@@ -360,10 +366,8 @@ def check_state(optimizer: torch.optim.Optimizer, state_dict: dict):
             f"{sorted(map(str, seen))}, here it is {sorted(mine)}. Build it with the "
             "same rule."
         )
-    ids = [k for group in groups for k in group["params"]]
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for k, parameter in zip(ids, parameters, strict=False):
-        for name, part in state_dict["state"].get(k, {}).items():
+    for k, parameter, saved in saved_states(optimizer, state_dict):
+        for name, part in saved.items():
             if part.shape[-1] != parameter.numel():
                 raise ValueError(
                     f"this state belongs to another model: {name!r} of parameter {k} "
