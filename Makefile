@@ -42,7 +42,7 @@ my_work: # a copy of each exercise to work in; what is there stays
 rehearse: $(STAMP) ## before the class: run all notebooks offline, GO or NO-GO
 	@$(BIN)/python -m l2o_kit.classroom.rehearse
 
-handouts: $(STAMP) ## write the notebooks as pages and slides to read offline
+handouts: $(STAMP) ## write the notebooks as pages to read offline
 	@$(BIN)/python -m l2o_kit.classroom.handouts
 
 test: lint test-py test-nb ## run every check
