@@ -45,7 +45,7 @@ size: $(STAMP) ## how large the kit is, room by room
 rehearse: $(STAMP) ## before the class: run all notebooks offline, GO or NO-GO
 	@$(BIN)/python -m l2o_kit.classroom.rehearse
 
-handouts: $(STAMP) ## write the notebooks as pages and slides to read offline
+handouts: $(STAMP) ## write the notebooks as pages to read offline
 	@$(BIN)/python -m l2o_kit.classroom.handouts
 
 test: lint test-py test-nb ## run every check

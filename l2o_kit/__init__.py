@@ -50,7 +50,6 @@ from l2o_kit.groups import GroupedOptimizer
 from l2o_kit.network import Network, convnet, mlp
 from l2o_kit.optimizees import Function, Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.search import search
 from l2o_kit.trainer import meta_train
 
 __all__ = [
@@ -73,7 +72,6 @@ __all__ = [
     "plots",
     "rivals",
     "save",
-    "search",
     "trust",
     "tuned_baselines",
     "verdicts",

@@ -140,6 +140,13 @@ def test_the_ledger_lists_every_claim_and_no_other():
     assert list(ledger()) == list(CLAIMS)
 
 
+def test_what_other_commands_show_stands_under_the_table():
+    below = (ROOT / "CLAIMS.md").read_text().split(" -->\n")[-1]
+    assert below == f"\n{claims_ledger.ALSO}"
+    for path in re.findall(r"tests[/.](\w+)", below):
+        assert (ROOT / "tests" / f"{path}.py").is_file(), path
+
+
 def test_every_row_says_what_its_claim_says_and_which_command_measures_it():
     for name, row in ledger().items():
         claim = CLAIMS[name]

@@ -3,15 +3,13 @@
 nbconvert reads the Markdown and colours the code; formulas become MathML, which
 browsers draw and screen readers read without any script; pictures are embedded.
 
-    blocks(notebook, folder, stubs) -> [Block, ...]    what pages and slides are made of
+    blocks(notebook, folder, stubs) -> [Block, ...]    what pages are made of
 
 Left out: widgets (each panel's film-strip stands in its place) and progress bars.
 """
 
-import base64
 import html
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +36,12 @@ class HandoutError(Exception):
 class Block:
     """A heading, a paragraph, a picture, a cell's code or its output.
 
-    kind is "h1" to "h6", "text", "fold" (folded answers), "code", "output", "picture",
-    "strip" (a panel's still pictures), "table" or "math".
+    kind is "h1" to "h6", "text", "fold" (folded answers), "code", "picture", "table" or
+    "math".
     """
 
     kind: str
     html: str
-    size: tuple[int, int] = (0, 0)  # of a picture: width, height in pixels
 
     @property
     def text(self) -> str:
@@ -129,7 +126,7 @@ def _code(cell, stub: str | None) -> list[Block]:
             f"</summary>{_colour(cell.source)}</details>"
         )
         found = [*found, Block("fold", solution)] if stub else [Block("fold", solution)]
-    return found + [block for html in _outputs(cell) for block in _split(html, True)]
+    return found + [block for html in _outputs(cell) for block in _split(html)]
 
 
 def _outputs(cell) -> list[str]:
@@ -163,7 +160,7 @@ def _shown(data) -> tuple[str, str]:
     return "text", data.get("text/plain", "")
 
 
-def _split(source: str, output: bool = False) -> list[Block]:
+def _split(source: str) -> list[Block]:
     """The outermost elements of a piece of HTML, each a Block."""
     soup = BeautifulSoup(source, "html.parser")
     for comment in soup.find_all(string=lambda text: isinstance(text, Comment)):
@@ -175,7 +172,7 @@ def _split(source: str, output: bool = False) -> list[Block]:
     found = []
     for element in list(soup.children):
         if isinstance(element, Tag):
-            found.append(_block(element, output))
+            found.append(_block(element))
         elif element.strip():
             found.append(Block("text", f"<p>{html.escape(element.strip())}</p>"))
     return found
@@ -192,7 +189,7 @@ def _check(image: Tag):
         )
 
 
-def _block(element: Tag, output: bool) -> Block:
+def _block(element: Tag) -> Block:
     name = element.name
     picture = element if name == "img" else element.find("img")
     if name == "details":
@@ -202,7 +199,7 @@ def _block(element: Tag, output: bool) -> Block:
     if picture is not None:
         return _picture(element, picture)
     if name == "pre" or element.find("pre"):
-        return Block("output" if output else "code", str(element))
+        return Block("code", str(element))
     if element.find(class_="formula"):
         return Block("math", str(element))
     return Block(name if re.fullmatch("h[1-6]", name) else "text", str(element))
@@ -210,19 +207,11 @@ def _block(element: Tag, output: bool) -> Block:
 
 def _picture(element: Tag, picture: Tag) -> Block:
     if STRIP not in picture["alt"]:
-        return Block("picture", f"<figure>{element}</figure>", size=size(picture))
+        return Block("picture", f"<figure>{element}</figure>")
     title = html.escape(picture["alt"].partition(STRIP)[0])
     caption = f"<b>{title}</b> Still pictures of a panel, which moves in the notebook."
     figure = f'<figure class="strip">{element}<figcaption>{caption}</figcaption>'
-    return Block("strip", figure + "</figure>", size=size(picture))
-
-
-def size(picture: Tag) -> tuple[int, int]:
-    """Width and height in pixels of an embedded PNG; (0, 0) of other kinds."""
-    kind, _, data = picture["src"].partition(";base64,")
-    if kind != "data:image/png":
-        return 0, 0
-    return struct.unpack(">II", base64.b64decode(data[:64])[16:24])
+    return Block("picture", figure + "</figure>")
 
 
 def read(path: str | Path):

@@ -2,15 +2,14 @@
 
     make handouts        python -m l2o_kit.classroom.handouts [NOTEBOOKS] [HANDOUTS]
 
-Each notebook becomes a page (NAME.html) and slides (NAME.slides.html), and index.html
-leads to them. Each file carries its pictures, formulas and style, and loads nothing.
-The outputs are those that the notebook holds; nothing is run here.
+Each notebook becomes a page (NAME.html), and index.html leads to them. Each file
+carries its pictures, formulas and style, and loads nothing. The outputs are those that
+the notebook holds; nothing is run here.
 
 A page is for students: each exercise shows its stub, and the solution is folded away
-below it, as are the answers; on paper what is folded stays hidden. Slides are for the
-projector; ``slides`` says what they leave out. Links between notebooks lead to the
-other pages, or slides; links to other files of the kit become plain text, because a
-handout travels alone.
+below it, as are the answers; on paper what is folded stays hidden. Links between
+notebooks lead to the other pages; links to other files of the kit become plain text,
+because a handout travels alone.
 """
 
 import argparse
@@ -22,15 +21,9 @@ from pathlib import Path
 
 from l2o_kit.classroom import looks
 from l2o_kit.classroom.cells import Block, HandoutError, blocks, read
-from l2o_kit.classroom.slides import section, slides
 
-KINDS = {"page": ".html", "slides": ".slides.html"}
 RELATIVE = re.compile(r'<a href="(?![a-z]+:|#)([^"#]+)(#[^"]*)?">(.*?)</a>', re.S)
 MARK = "<!-- a section -->"
-HOW = (
-    "Slides: right and left arrow, or Page Down and Page Up; Home and End. Without "
-    "scripts they scroll."
-)
 
 
 @dataclass
@@ -52,7 +45,7 @@ class Lesson:
 
 
 def write(notebooks: str | Path, folder: str | Path) -> list[Path]:
-    """Write page and slides of every notebook, and an index; return their paths.
+    """Write a page of every notebook, and an index; return their paths.
 
     Where ``notebooks/exercises`` holds the students' notebooks, their stubs are shown.
     Raises HandoutError where a folder is missing or cannot be written, or a notebook
@@ -60,10 +53,9 @@ def write(notebooks: str | Path, folder: str | Path) -> list[Path]:
     """
     lessons = load(Path(notebooks))
     names = [lesson.name for lesson in lessons]
-    texts = {"index.html": index([linked(lesson, [], "page") for lesson in lessons])}
+    texts = {"index.html": index([linked(lesson, []) for lesson in lessons])}
     for lesson in lessons:
-        for kind, make in (("page", page), ("slides", deck)):
-            texts[lesson.name + KINDS[kind]] = make(linked(lesson, names, kind))
+        texts[f"{lesson.name}.html"] = page(linked(lesson, names))
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,49 +110,33 @@ def page(lesson: Lesson) -> str:
         body.append(text)
     listed = f'<nav aria-label="Contents"><ul>{"".join(contents)}</ul></nav>'
     main = "\n".join(body).replace(MARK, listed, 1).replace(MARK, "")
-    head = (
-        '<nav aria-label="Handouts"><a href="index.html">All handouts</a> · <a '
-        f'href="{lesson.name}.slides.html">The same as slides</a></nav>'
-    )
+    head = '<nav aria-label="Handouts"><a href="index.html">All handouts</a></nav>'
     return looks.page(f"{lesson.title} - l2o_kit", head, main)
 
 
-def deck(lesson: Lesson) -> str:
-    """A lesson as slides."""
-    parts = slides(lesson.blocks)
-    sections = [
-        section(number, len(parts), where, inside)
-        for number, (where, inside) in enumerate(parts, 1)
-    ]
-    way = '<p><a href="index.html">All handouts</a></p>'
-    sections[0] = sections[0].replace('<p class="count">', f'{way}<p class="count">', 1)
-    return looks.slides(f"{lesson.title} - slides - l2o_kit", "".join(sections))
-
-
 def index(lessons: list[Lesson]) -> str:
-    """A page with a link to each lesson's page and slides."""
+    """A page with a link to each lesson's page."""
     rows = []
     for lesson in lessons:
         number = re.match(r"\d*", lesson.name)[0]
         title = html.escape(f"{number} {lesson.title}".strip(), quote=True)
         rows.append(
             f'<li><h2><a href="{lesson.name}.html">{title}</a></h2>{lesson.promise}'
-            f'<p><a href="{lesson.name}.slides.html" aria-label="Slides: {title}">'
-            "Slides</a></p></li>"
+            "</li>"
         )
     head = "<h1>l2o_kit: handouts</h1>"
-    text = f"<p>Readable offline. {HOW}</p><ul>{''.join(rows)}</ul>"
+    text = f"<p>Readable offline.</p><ul>{''.join(rows)}</ul>"
     return looks.page("l2o_kit: handouts", head, text)
 
 
-def linked(lesson: Lesson, names: list[str], kind: str) -> Lesson:
+def linked(lesson: Lesson, names: list[str]) -> Lesson:
     """The lesson, its links to notebooks leading to handouts; others become text."""
 
     def change(found):
         name, anchor, words = found.groups()
         stem = Path(name).name.removesuffix(".ipynb")
         if name.endswith(".ipynb") and stem in names:
-            return f'<a href="{stem}{KINDS[kind]}{anchor or ""}">{words}</a>'
+            return f'<a href="{stem}.html{anchor or ""}">{words}</a>'
         return words
 
     parts = [

@@ -70,5 +70,5 @@ def claim(
 
 
 def elsewhere(quick: bool, control=None) -> None:
-    """What is measured by another command, or cannot be measured here: not tested."""
+    """What cannot be measured here: not tested."""
     return None

@@ -45,9 +45,8 @@ the row's second command judges what that wrote.
 
 - *claim*: that the number measured is at most a threshold, which the sentence \
 names. It *holds* where the whole interval is on the right side, *fails* where all of \
-it is on the wrong one, and is *not decided* in between. *Not tested*: what other \
-commands show, what needs data that must be downloaded, and what nobody has measured; \
-the sentence says which.
+it is on the wrong one, and is *not decided* in between. *Not tested*: what needs \
+data that must be downloaded, and what nobody has measured; the sentence says which.
 - *published*: the number that the source gives, mostly read off a figure (about 5 %); \
 "-" where it gives none. Problems differ where a row says so.
 - *measured*: a ratio to what is named in *against*, if the claim does not say another \
@@ -66,6 +65,15 @@ were five runs, every gradient moved by one unit in the last place: the number i
 median, and the interval reaches from the lowest end of the five to the highest.
 - *seconds*: wall time on two cores, beside other work. Rows share runs: the first of \
 a group carries the cost, the others take next to nothing. "-": not timed.
+"""
+ALSO = """\
+Also shown by `python -m tests.kills 100`: killed 100 times at random moments, each \
+training goes on to the last bit. `pytest tests/test_checkpoint.py \
+tests/test_resume.py`: 1,000 damaged checkpoints are refused, and no code in them \
+runs. `pytest tests/test_deploy.py tests/test_zoo.py`: what PyTorch asks of an \
+optimizer; 30 models step. `pytest tests/test_distributed.py`: two processes train as \
+one does. `pytest tests/test_networks.py`: held-out data are never tuned on. `make \
+rehearse`: each notebook runs in 60 s on two cores, with 2 GB.
 """
 
 
@@ -166,7 +174,7 @@ def write(path: Path, claims: dict[str, Claim], line: str):
     known[line.split(" | ")[0].removeprefix("| ")] = line
     table = [known[id] for id in claims if id in known]
     heads = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    text = "\n".join([HEAD, *heads, *table]) + "\n"
+    text = "\n".join([HEAD, *heads, *table, "", ALSO])
     beside = path.with_name(f"{path.name}.part")
     beside.write_text(text)
     os.replace(beside, path)

@@ -17,7 +17,7 @@ from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.evaluate import optimize, start
 from l2o_kit.network import Network, mlp
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.teaching.claim import OWN, claim, elsewhere
+from l2o_kit.teaching.claim import OWN, claim
 from l2o_kit.window import Trainer
 
 LESSON, UNROLL, BATCH, WINDOWS = "engine", 5, 2, 3
@@ -156,10 +156,6 @@ AGREE = {
 }
 
 
-def _open(id, words, source=OWN):
-    return claim(id, LESSON, words, source, 0.0, elsewhere, judged_on="-")
-
-
 CLAIMS = (
     claim(
         "exact-64",
@@ -208,33 +204,5 @@ CLAIMS = (
         50.0,
         size,
         judged_on="all that ship",
-    ),
-    _open(
-        "kills",
-        "Killed 100 times at random moments, each training goes on to the last bit. "
-        "`python -m tests.kills 100` shows it",
-    ),
-    _open(
-        "damaged",
-        "1,000 damaged checkpoints are refused, and no code in them runs. `pytest "
-        "tests/test_checkpoint.py tests/test_resume.py` shows it",
-    ),
-    _open(
-        "protocol",
-        "What PyTorch asks of an optimizer; 30 models step. `pytest "
-        "tests/test_deploy.py tests/test_zoo.py` shows it",
-    ),
-    _open(
-        "ranks",
-        "Two processes train as one does. `pytest tests/test_distributed.py` shows it",
-    ),
-    _open(
-        "held-out",
-        "Held-out data are never tuned on. `pytest tests/test_networks.py` shows it",
-    ),
-    _open(
-        "time-of-notebooks",
-        "Each notebook runs in 60 s on two cores, with 2 GB. `make rehearse` measures "
-        "it",
     ),
 )
