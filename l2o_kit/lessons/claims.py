@@ -19,19 +19,27 @@ from pathlib import Path
 
 from l2o_kit.lessons import bench, files, papers, rooms
 from l2o_kit.teaching import ledger
-from l2o_kit.teaching.claim import Claim
+from l2o_kit.teaching.claim import Claim, judged
 from l2o_kit.teaching.ledger import NOT_TESTED
 
-FOUND = (
-    *(c for r in rooms() for m in files(r) for c in getattr(m, "CLAIMS", ())),
-    *papers.CLAIMS,
-    *bench.CLAIMS,
-)
-ORDER = (*sorted({c.lesson for c in FOUND if c.lesson.isdigit()}), "papers", "engine")
+
+def _numbered() -> dict[str, Claim]:
+    """The claims of all rooms; what names no other table is of its room's lesson."""
+    found = {}
+    for room in rooms():
+        number = room.__name__.rpartition(".l")[2][:2]
+        for module in files(room):
+            found |= judged("-", getattr(module, "CLAIMS", {}), number)
+    return found
+
+
+GATHERED = _numbered() | papers.CLAIMS | bench.CLAIMS
+LAST = ("papers", "engine", "bench")
+ORDER = [*sorted({claim.lesson for claim in GATHERED.values()} - {*LAST}), *LAST]
 CLAIMS = {
-    claim.id: claim
-    for lesson in (*ORDER, "bench")
-    for claim in FOUND
+    id: claim
+    for lesson in ORDER
+    for id, claim in GATHERED.items()
     if claim.lesson == lesson
 }
 

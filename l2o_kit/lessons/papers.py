@@ -11,6 +11,7 @@ all is listed in lesson 10.
 """
 
 import functools
+from functools import partial
 
 import numpy as np
 import torch
@@ -34,10 +35,9 @@ from l2o_kit.lessons.l07_softmax.claims import PATH_RUNS, lacks, last_of
 from l2o_kit.lessons.stored import read
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.teaching.claim import EXTENSION, PAPER, claim, elsewhere
+from l2o_kit.teaching.claim import EXTENSION, PAPER, Claim, elsewhere, judged
 
 JUDGED = 1000, 200  # problems: in full, quickly
-LESSON = "papers"
 DEEPMIND = "google-deepmind, learning-to-learn"
 CHENWYDJ = "chenwydj, reproduction in PyTorch"
 TEDDYKOKER = "teddykoker, reproduction in PyTorch"
@@ -145,196 +145,139 @@ MNIST = {
 MIKY = {"Adam": 0.0925, "NAG": 0.2524, "SGD": 0.8666}  # beside 0.0975
 
 
-def _beside(id, words, source, ours, theirs, measure, *arguments, judged_on):
+def _beside(id, words, source, ours, theirs, measure, judged_on) -> dict:
     """A claim for each rival: at most the published ratio, rounded to two decimals."""
-    return [
-        claim(
-            f"{id}-{rival.lower()}",
-            LESSON,
+    return {
+        f"{id}-{rival.lower()}": Claim(
             f"{words}: at most {ours / loss:.2f} times the loss of {rival}",
-            source,
+            partial(measure, rival),
             round(ours / loss, 2),
-            measure,
-            *arguments,
-            rival,
-            judged_on=judged_on,
-            published=f"{ours / loss:.2f} ({ours:g} / {loss:g})",
+            source,
+            judged_on,
+            f"{ours / loss:.2f} ({ours:g} / {loss:g})",
         )
         for rival, loss in theirs.items()
-    ]
+    }
 
 
 def _at_end(steps: int, rival: str, quick: bool, optimizer=None):
     return end_ratio("mnist_mlp", steps, (rival,), quick, optimizer)
 
 
-def _open(id, words, source, published="-"):
-    """A claim that is not measured here; the sentence says why, or where it is."""
-    return claim(
-        id, LESSON, words, source, 0.0, elsewhere, judged_on="-", published=published
-    )
+def _open(words: str, source: str) -> Claim:
+    """A claim that is not measured here; the sentence says why."""
+    return Claim(words, elsewhere, 0.0, source, "-")
 
 
-FROM_ZERO = "Quadratics from theta_0 = 0, step 100"
-CLAIMS = (
-    *_beside(
-        "quadratic-paper",
-        "Quadratics, step 100 (the paper's axis looks like a mean per dimension)",
-        PAPER,
-        0.041,
-        FIGURE,
-        beside,
-        False,
-        judged_on=QUADRATICS,
-    ),
-    *_beside(
-        "quadratic-teddykoker",
-        "Quadratics, step 100",
-        TEDDYKOKER,
-        0.24,
-        TEDDY,
-        beside,
-        False,
-        judged_on=QUADRATICS,
-    ),
-    claim(
-        "quadratic-teddykoker-loss",
-        LESSON,
+AXIS = "Quadratics, step 100 (the paper's axis looks like a mean per dimension)"
+KOKER = "quadratic-teddykoker", "Quadratics, step 100", TEDDYKOKER, 0.24
+ZERO = "Quadratics from theta_0 = 0, step 100"
+EXTENDED = (
+    "digits-500",
+    "The robust optimizer on digits, 500 steps (the extension's network is another)",
+    EXTENSION,
+    0.0975,
+)
+FROM_NORMAL, FROM_0 = partial(beside, False), partial(beside, True)
+CLAIMS = {
+    **_beside("quadratic-paper", AXIS, PAPER, 0.041, FIGURE, FROM_NORMAL, QUADRATICS),
+    **_beside(*KOKER, TEDDY, FROM_NORMAL, QUADRATICS),
+    "quadratic-teddykoker-loss": Claim(
         "Quadratics, the same problem: a mean loss of at most 0.24 at step 100",
-        TEDDYKOKER,
+        partial(itself, False),
         0.24,
-        itself,
-        False,
-        judged_on=QUADRATICS,
-        published="0.24",
+        TEDDYKOKER,
+        QUADRATICS,
+        "0.24",
     ),
-    *_beside(
-        "quadratic-chenwydj",
-        FROM_ZERO,
-        CHENWYDJ,
+    **_beside("quadratic-chenwydj", ZERO, CHENWYDJ, 0.40, CHEN, FROM_0, QUADRATICS),
+    "quadratic-chenwydj-loss": Claim(
+        f"{ZERO}: a mean loss of at most 0.40",
+        partial(itself, True),
         0.40,
-        CHEN,
-        beside,
-        True,
-        judged_on=QUADRATICS,
-    ),
-    claim(
-        "quadratic-chenwydj-loss",
-        LESSON,
-        f"{FROM_ZERO}: a mean loss of at most 0.40",
         CHENWYDJ,
-        0.40,
-        itself,
-        True,
-        judged_on=QUADRATICS,
-        published="0.40",
+        QUADRATICS,
+        "0.40",
     ),
-    *(
-        each
-        for steps, (ours, theirs) in MNIST.items()
-        for each in _beside(
-            f"mnist-mlp-{steps}",
-            f"784-20-10 on the 28x28 digits (the paper: MNIST), after {steps} steps",
-            PAPER,
-            ours,
-            theirs,
-            _at_end,
-            steps,
-            judged_on=NETWORKS,
-        )
-    ),
-    claim(
-        "relu-stays",
-        LESSON,
+}
+for steps, (ours, theirs) in MNIST.items():
+    CLAIMS |= _beside(
+        f"mnist-mlp-{steps}",
+        f"784-20-10 on the 28x28 digits (the paper: MNIST), after {steps} steps",
+        PAPER,
+        ours,
+        theirs,
+        partial(_at_end, steps),
+        NETWORKS,
+    )
+CLAIMS |= {
+    "relu-stays": Claim(
         "Digits, ReLU (the paper: MNIST): the loss of the plain optimizer at steps 91 "
         "to 100 stays above 2.3",
-        PAPER,
-        1.0,
         stays,
-        judged_on=ROUNDED,
-        published="above 2.3",
+        1.0,
+        PAPER,
+        ROUNDED,
+        "above 2.3",
     ),
-    *_beside(
-        "digits-500",
-        "The robust optimizer on digits, 500 steps (the extension's network is "
-        "another)",
-        EXTENSION,
-        0.0975,
-        MIKY,
-        robust_500,
-        judged_on=SIXTEEN,
-    ),
-    claim(
-        "rotation-share",
-        LESSON,
+    **_beside(*EXTENDED, MIKY, robust_500, SIXTEEN),
+    "rotation-share": Claim(
         "Rotations 0, 20, 45, clean target (the extension's is source 0): the upright "
         "source gets at least 0.92 of lambda",
-        EXTENSION,
+        partial(lacks, "rotation_first"),
         0.08,
-        lacks,
-        "rotation_first",
-        judged_on=PATH_RUNS,
-        published="0.08 (lambda 0.92 after 100 epochs)",
-    ),
-    claim(
-        "rotation-steeper",
-        LESSON,
-        "The same: 45 degrees gets more of lambda than 20, in 10 of 10 seeds",
         EXTENSION,
-        0.5,
-        steeper,
-        judged_on=PATH_RUNS,
-        published="slightly above",
+        PATH_RUNS,
+        "0.08 (lambda 0.92 after 100 epochs)",
     ),
-    claim(
-        "discount-two",
-        LESSON,
+    "rotation-steeper": Claim(
+        "The same: 45 degrees gets more of lambda than 20, in 10 of 10 seeds",
+        steeper,
+        0.5,
+        EXTENSION,
+        PATH_RUNS,
+        "slightly above",
+    ),
+    "discount-two": Claim(
         "A discount of 2 explodes: after meta-training the loss at step 100 is above "
         "the first",
-        EXTENSION,
-        1.0,
         explodes,
-        judged_on=f"{choices.SEEDS} seeds, {choices.JUDGED_ON} problems each",
-        published="explodes",
+        1.0,
+        EXTENSION,
+        f"{choices.SEEDS} seeds, {choices.JUDGED_ON} problems each",
+        "explodes",
     ),
-    *(
-        claim(
-            f"weights-{preprocess.replace('_', '-')}",
-            LESSON,
+    **{
+        f"weights-{preprocess.replace('_', '-')}": Claim(
             f"As many weights as DeepMind's code has, preprocess={preprocess}",
-            DEEPMIND,
+            partial(weights, preprocess, count),
             0.5,
-            weights,
-            preprocess,
-            count,
-            judged_on="counted",
-            published=f"{count:,}",
+            DEEPMIND,
+            "counted",
+            f"{count:,}",
         )
         for preprocess, count in (("log_sign", 5141), ("identity", 5061))
-    ),
-    _open(
-        "mnist-wider-deeper",
+    },
+    "mnist-wider-deeper": _open(
         "MNIST itself: 40 units, two layers, ReLU, 200 steps. It must be downloaded; "
         "on stand-ins: digits-40-units, digits-two-layers, digits-relu-plain, "
         "mnist-mlp-200",
         PAPER,
     ),
-    _open(
-        "cifar10-subsets",
+    "cifar10-subsets": _open(
         "CIFAR-10 itself, 5 and 2 labels, two LSTMs and LSTM-sub. It must be "
         "downloaded; on the stand-in: conv-five-mean, sub-five-mean and their like",
         "Andrychowicz et al. 2016, figure 7",
     ),
-    _open(
-        "art-imagenet",
+    "art-imagenet": _open(
         "Style transfer with features of VGG-19, contents from ImageNet. Neither is at "
         "hand; with fixed filters and photographs that ship: art-home and its like",
         "Andrychowicz et al. 2016, section 3.4",
     ),
-    _open(
-        "deepmind-quadratic",
+    "deepmind-quadratic": _open(
         "The quadratics of DeepMind's code (W, y uniform on [0, 1]). No optimizer was "
         "trained on them",
         DEEPMIND,
     ),
-)
+}
+CLAIMS = judged("-", CLAIMS, "papers")

@@ -9,9 +9,8 @@ A count is a whole number, or a share k/n: its threshold lies between two of the
 that no interval can end on it.
 """
 
-import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Where claims come from
 PAPER, OWN = "Andrychowicz et al. 2016, figure 4", "design of the lesson"
@@ -31,17 +30,18 @@ class Claim:
     of its own. ``judged_on`` says what the number rests on when measured in full (how
     many problems, which seed); ``published`` is the number that the source gives, "-"
     where it gives none. ``bound``: the number is an error of the size of rounding.
+    A table of claims gives each its id, the room its lesson.
     """
 
-    id: str
-    lesson: str
     statement: str
-    source: str
-    threshold: float
     measure: Callable
-    judged_on: str
+    threshold: float = 1.0
+    source: str = OWN
+    judged_on: str = ""
     published: str = "-"
     bound: bool = False
+    id: str = ""
+    lesson: str = ""
 
     def verdict(self, low: float, high: float) -> str:
         """holds, fails or not decided, from the 95 % interval."""
@@ -50,23 +50,14 @@ class Claim:
         return "fails" if low > self.threshold else "not decided"
 
 
-def claim(
-    id,
-    lesson,
-    statement,
-    source,
-    threshold,
-    measure,
-    *arguments,
-    judged_on,
-    published="-",
-    bound=False,
-) -> Claim:
-    """A claim whose measurement takes these arguments first."""
-    how = functools.partial(measure, *arguments)
-    return Claim(
-        id, lesson, statement, source, threshold, how, judged_on, published, bound
-    )
+def judged(on: str, claims: dict[str, Claim], lesson: str = "") -> dict[str, Claim]:
+    """A table of claims: what most rest on, and their lesson, are said once."""
+    return {
+        id: replace(
+            each, judged_on=each.judged_on or on, lesson=each.lesson or lesson, id=id
+        )
+        for id, each in claims.items()
+    }
 
 
 def elsewhere(quick: bool, control=None) -> None:

@@ -5,6 +5,7 @@ does. The best of the rivals is the one that is best on the very problems judged
 """
 
 import functools
+from functools import partial
 
 import torch
 
@@ -12,7 +13,7 @@ from l2o_kit.baselines import SIX, STEPS, rivals
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import Comparison, compare, paired_ratio
 from l2o_kit.recipes import RECIPES
-from l2o_kit.teaching.claim import PAPER, claim
+from l2o_kit.teaching.claim import PAPER, Claim, judged
 
 JUDGED = {"quadratic": (1000, 200), "digits": (32, 8)}  # problems: in full, quickly
 QUADRATICS = f"{JUDGED['quadratic'][0]:,} problems, seed 1"
@@ -49,126 +50,71 @@ def error_ratio(problem, quick, optimizer):
     return *paired_ratio(errors["learned"], errors[best]), best
 
 
-CLAIMS = (
-    claim(
-        "quadratic-wins",
-        "00",
+CLAIMS = {
+    "quadratic-wins": Claim(
         "Quadratics: a lower mean loss over 100 steps than any of six tuned rivals",
-        PAPER,
+        partial(loss_ratio, "quadratic", "mean", 1, STEPS),
         1.0,
-        loss_ratio,
-        "quadratic",
-        "mean",
-        1,
-        STEPS,
+        PAPER,
         judged_on=QUADRATICS,
     ),
-    claim(
-        "digits-wins",
-        "00",
+    "digits-wins": Claim(
         "Digits: a lower mean loss over 100 steps than any of six tuned rivals",
-        PAPER,
+        partial(loss_ratio, "digits", "mean", 1, STEPS),
         1.0,
-        loss_ratio,
-        "digits",
-        "mean",
-        1,
-        STEPS,
-        judged_on=NETWORKS,
+        PAPER,
     ),
-    claim(
-        "quadratic-mean",
-        "00",
+    "quadratic-mean": Claim(
         "Quadratics: the mean loss over 100 steps is at most 0.75 times the best "
         "rival's",
-        PAPER,
+        partial(loss_ratio, "quadratic", "mean", 1, STEPS),
         0.75,
-        loss_ratio,
-        "quadratic",
-        "mean",
-        1,
-        STEPS,
+        PAPER,
         judged_on=QUADRATICS,
     ),
-    claim(
-        "quadratic-last",
-        "00",
+    "quadratic-last": Claim(
         "Quadratics: the loss at step 100 is at most 0.4 times the best rival's, "
         "rivals tuned for the mean loss",
-        PAPER,
+        partial(loss_ratio, "quadratic", "mean", STEPS, STEPS),
         0.4,
-        loss_ratio,
-        "quadratic",
-        "mean",
-        STEPS,
-        STEPS,
-        judged_on=QUADRATICS,
+        PAPER,
         published=AT_100,
+        judged_on=QUADRATICS,
     ),
-    claim(
-        "quadratic-last-tuned",
-        "00",
+    "quadratic-last-tuned": Claim(
         "Quadratics: the same, rivals tuned for the last ten steps",
-        PAPER,
+        partial(loss_ratio, "quadratic", "last", STEPS, STEPS),
         0.4,
-        loss_ratio,
-        "quadratic",
-        "last",
-        STEPS,
-        STEPS,
-        judged_on=QUADRATICS,
-        published=AT_100,
-    ),
-    claim(
-        "digits-mean",
-        "00",
-        "Digits: the mean loss over 100 steps is at most 0.5 times the best rival's",
         PAPER,
-        0.5,
-        loss_ratio,
-        "digits",
-        "mean",
-        1,
-        STEPS,
-        judged_on=NETWORKS,
+        published=AT_100,
+        judged_on=QUADRATICS,
     ),
-    claim(
-        "digits-last",
-        "00",
+    "digits-mean": Claim(
+        "Digits: the mean loss over 100 steps is at most 0.5 times the best rival's",
+        partial(loss_ratio, "digits", "mean", 1, STEPS),
+        0.5,
+        PAPER,
+    ),
+    "digits-last": Claim(
         "Digits: the mean loss over steps 91 to 100 is at most 0.8 times the best "
         "rival's, rivals tuned for the mean loss",
-        PAPER,
+        partial(loss_ratio, "digits", "mean", STEPS - 9, STEPS),
         0.8,
-        loss_ratio,
-        "digits",
-        "mean",
-        STEPS - 9,
-        STEPS,
-        judged_on=NETWORKS,
+        PAPER,
         published=MNIST_AT_100,
     ),
-    claim(
-        "digits-last-tuned",
-        "00",
+    "digits-last-tuned": Claim(
         "Digits: the same, rivals tuned for the last ten steps",
-        PAPER,
+        partial(loss_ratio, "digits", "last", STEPS - 9, STEPS),
         0.8,
-        loss_ratio,
-        "digits",
-        "last",
-        STEPS - 9,
-        STEPS,
-        judged_on=NETWORKS,
+        PAPER,
         published=MNIST_AT_100,
     ),
-    claim(
-        "digits-errors",
-        "00",
+    "digits-errors": Claim(
         "Digits: no more held-out errors after 100 steps than the best rival",
-        PAPER,
+        partial(error_ratio, "digits"),
         1.0,
-        error_ratio,
-        "digits",
-        judged_on=NETWORKS,
+        PAPER,
     ),
-)
+}
+CLAIMS = judged(NETWORKS, CLAIMS)

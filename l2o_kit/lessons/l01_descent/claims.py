@@ -5,6 +5,7 @@ does; ``control=True`` measures something of which the claim must not hold.
 """
 
 import functools
+from functools import partial
 
 from l2o_kit.baselines import SIX, tuned_baselines
 from l2o_kit.evaluate import Comparison, compare, paired_ratio
@@ -13,7 +14,7 @@ from l2o_kit.lessons.l01_descent.valleys import (
     divergence_rate,
     measured_divergence_rate,
 )
-from l2o_kit.teaching.claim import claim
+from l2o_kit.teaching.claim import Claim
 
 STRAIGHT, ADAPTIVE = SIX[:3], SIX[3:]
 JUDGED = (400, 100)  # problems: in full, quickly
@@ -60,36 +61,28 @@ def lunch(rotated: bool, quick: bool, control: bool | None = None):
     return *paired_ratio(losses[winner], losses[other]), other
 
 
-CLAIMS = (
-    claim(
-        "limits",
-        "01",
+CLAIMS = {
+    "limits": Claim(
         "SGD, Momentum and NAG diverge within 1 % of the rate that theory names",
-        "Lessard et al. 2016",
-        0.01,
         divergence_error,
+        0.01,
+        "Lessard et al. 2016",
         judged_on="3 rules, 4 betas, found by bisection",
     ),
-    claim(
-        "lunch-axes",
-        "01",
+    "lunch-axes": Claim(
         "Valleys along the axes: the best adaptive rule has a lower mean loss than "
         "SGD, Momentum and NAG",
-        "Wolpert and Macready 1997",
+        partial(lunch, False),
         1.0,
-        lunch,
-        False,
+        "Wolpert and Macready 1997",
         judged_on=VALLEYS,
     ),
-    claim(
-        "lunch-askew",
-        "01",
+    "lunch-askew": Claim(
         "Valleys askew: the best of SGD, Momentum and NAG has a lower mean loss than "
         "every adaptive rule",
-        "Wolpert and Macready 1997",
+        partial(lunch, True),
         1.0,
-        lunch,
-        True,
+        "Wolpert and Macready 1997",
         judged_on=VALLEYS,
     ),
-)
+}

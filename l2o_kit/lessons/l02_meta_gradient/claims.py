@@ -4,8 +4,10 @@ Each function gives (number, low, high, against), without an interval: nothing h
 sampled. ``control=True`` measures something of which the claim must not hold.
 """
 
+from functools import partial
+
 from l2o_kit.lessons.l02_meta_gradient.estimators import NoisyQuadratic, fixed_point
-from l2o_kit.teaching.claim import OWN, claim
+from l2o_kit.teaching.claim import Claim, judged
 
 TWO, ONE = NoisyQuadratic(), NoisyQuadratic((1.0,), (100.0,), (1e4,))
 WINDOW = 10
@@ -26,50 +28,30 @@ def miss(name: str, one: bool, quick: bool, control: bool | None = None):
     return error, error, error, "best rate"
 
 
-CLAIMS = (
-    claim(
-        "short-horizon",
-        "02",
+CLAIMS = {
+    "short-horizon": Claim(
         "Two curvatures: windows of 10 lead to less than a tenth of the best rate",
-        "Wu et al. 2018",
+        partial(lead, "truncated", 10),
         0.1,
-        lead,
-        "truncated",
-        10,
-        judged_on="closed form",
+        "Wu et al. 2018",
     ),
-    claim(
-        "first-order",
-        "02",
+    "first-order": Claim(
         "Two curvatures: without second derivatives, over the whole horizon, to less "
         "than 0.3 of the best rate",
-        OWN,
+        partial(lead, "first_order", 100),
         0.3,
-        lead,
-        "first_order",
-        100,
-        judged_on="closed form",
     ),
-    claim(
-        "one-curvature",
-        "02",
+    "one-curvature": Claim(
         "One curvature: windows of 10 lead to within 1 % of the best rate",
-        "Wu et al. 2018",
+        partial(miss, "truncated", True),
         0.01,
-        miss,
-        "truncated",
-        True,
-        judged_on="closed form",
+        "Wu et al. 2018",
     ),
-    claim(
-        "pes",
-        "02",
+    "pes": Claim(
         "Two curvatures: PES with windows of 10 leads to within 20 % of the best rate",
-        "Vicol et al. 2021",
+        partial(miss, "pes", False),
         0.2,
-        miss,
-        "pes",
-        False,
-        judged_on="closed form",
+        "Vicol et al. 2021",
     ),
-)
+}
+CLAIMS = judged("closed form", CLAIMS)

@@ -6,6 +6,8 @@ can show is listed as not tested, with the command. Speed and memory are in
 ``bench.py``.
 """
 
+from functools import partial
+
 import torch
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -17,7 +19,7 @@ from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.evaluate import optimize, start
 from l2o_kit.network import Network, mlp
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.teaching.claim import OWN, claim
+from l2o_kit.teaching.claim import Claim, judged
 from l2o_kit.window import Trainer
 
 LESSON, UNROLL, BATCH, WINDOWS = "engine", 5, 2, 3
@@ -156,53 +158,40 @@ AGREE = {
 }
 
 
-CLAIMS = (
-    claim(
-        "exact-64",
-        LESSON,
+CLAIMS = {
+    "exact-64": Claim(
         "The meta-gradient on digits is autograd's, to a relative 1e-9 in float64",
-        OWN,
+        partial(exact, torch.float64),
         1e-9,
-        exact,
-        torch.float64,
         bound=True,
         judged_on=f"{BATCH} networks, {WINDOWS} windows",
     ),
-    claim(
-        "exact-32",
-        LESSON,
+    "exact-32": Claim(
         "The same in float32, to 1e-4",
-        OWN,
+        partial(exact, torch.float32),
         1e-4,
-        exact,
-        torch.float32,
         bound=True,
         judged_on=f"{BATCH} networks, {WINDOWS} windows",
     ),
-    *(
-        claim(
-            f"agree-{bits}{'-update' * (what == 'update')}",
-            LESSON,
+    **{
+        f"agree-{bits}{'-update' * (what == 'update')}": Claim(
             f"{words}, to a relative {_short(LIMITS[dtype][what])} in float{bits}",
-            OWN,
+            partial(agree, dtype, steps, what),
             LIMITS[dtype][what],
-            agree,
-            dtype,
-            steps,
-            what,
             bound=True,
             judged_on=f"1 network, the largest of {steps} steps",
         )
-        for bits, dtype, steps in ((64, torch.float64, 100), (32, torch.float32, 20))
+        for bits, dtype, steps in (
+            (64, torch.float64, 100),
+            (32, torch.float32, 20),
+        )
         for what, words in AGREE.items()
-    ),
-    claim(
-        "checkpoint-size",
-        LESSON,
+    },
+    "checkpoint-size": Claim(
         "A shipped checkpoint has at most 50 kB",
-        OWN,
-        50.0,
         size,
+        50.0,
         judged_on="all that ship",
     ),
-)
+}
+CLAIMS = judged("-", CLAIMS, LESSON)

@@ -5,6 +5,7 @@ does; ``control`` measures something of which the claim must not hold.
 """
 
 import functools
+from functools import partial
 
 import torch
 
@@ -13,7 +14,7 @@ from l2o_kit.checkpoint import load
 from l2o_kit.data import stream
 from l2o_kit.evaluate import paired_ratio
 from l2o_kit.lessons.l03_lstm.away import race, ratio_to_best
-from l2o_kit.teaching.claim import OWN, PAPER, claim
+from l2o_kit.teaching.claim import PAPER, Claim, judged
 
 JUDGED = (500, 60)  # problems: in full, quickly
 PROBLEMS, COUNTED = (f"{n} problems, seed 1" for n in (JUDGED[0], JUDGED[0] - 1))
@@ -81,84 +82,47 @@ def behind(axis: str, value, quick: bool, optimizer=None):
     return *paired_ratio(shares[best], torch.ones_like(shares[best])), best
 
 
-CLAIMS = (
-    claim(
-        "permutation",
-        "03",
+CLAIMS = {
+    "permutation": Claim(
         "Permuting coordinates permutes the updates, to a relative 1e-12 in float64",
-        PAPER.split(",")[0],
-        1e-12,
         permutation_error,
-        judged_on="10 steps of 50 gradients, seed 0",
+        1e-12,
+        PAPER.split(",")[0],
         bound=True,
+        judged_on="10 steps of 50 gradients, seed 0",
     ),
-    claim(
-        "growth",
-        "03",
+    "growth": Claim(
         "Ten times the gradient: less than six times the step",
-        OWN,
-        6.0,
         growth,
+        6.0,
         judged_on="11 steps, nothing drawn",
     ),
-    claim(
-        "quadratic-dim-20",
-        "03",
+    "quadratic-dim-20": Claim(
         "Twice the dimension, 20: a lower mean loss than any of six rivals tuned at "
         "home",
-        OWN,
-        1.0,
-        away,
-        "dimension",
-        20,
-        judged_on=PROBLEMS,
+        partial(away, "dimension", 20),
     ),
-    claim(
-        "quadratic-dim-100",
-        "03",
+    "quadratic-dim-100": Claim(
         "Ten times the dimension, 100: a lower mean loss than any of six rivals tuned "
         "at home",
-        OWN,
-        1.0,
-        away,
-        "dimension",
-        100,
-        judged_on=PROBLEMS,
+        partial(away, "dimension", 100),
     ),
-    claim(
-        "quadratic-long",
-        "03",
+    "quadratic-long": Claim(
         "Ten times the horizon, 1,000 steps: a lower mean loss than any of six rivals "
         "tuned at home",
-        OWN,
-        1.0,
-        away,
-        "horizon",
-        1000,
-        judged_on=PROBLEMS,
+        partial(away, "horizon", 1000),
     ),
-    claim(
-        "quadratic-steep",
-        "03",
+    "quadratic-steep": Claim(
         "Losses ten times as large: a lower mean loss than any of six rivals tuned at "
         "home",
-        OWN,
-        1.0,
-        away,
-        "scale",
-        10,
-        judged_on=PROBLEMS,
+        partial(away, "scale", 10),
     ),
-    claim(
-        "quadratic-long-end",
-        "03",
+    "quadratic-long-end": Claim(
         "At step 1,000 a rival tuned at home has a lower loss on at most half of the "
         "problems",
-        OWN,
+        partial(behind, "horizon", 1000),
         0.5,
-        behind,
-        "horizon",
-        1000,
         judged_on=COUNTED,
     ),
-)
+}
+CLAIMS = judged(PROBLEMS, CLAIMS)

@@ -7,6 +7,7 @@ does; ``control`` measures something of which the claim must not hold.
 import functools
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from l2o_kit.evaluate import optimize, paired_ratio
 from l2o_kit.lessons.l05_generalization import horizon
 from l2o_kit.lessons.l05_generalization.places import HORIZONS, PLACES, network
 from l2o_kit.optimizees import Jittered
-from l2o_kit.teaching.claim import OWN, PAPER, claim
+from l2o_kit.teaching.claim import PAPER, Claim, judged
 
 JUDGED = (16, 4)  # networks: in full, quickly
 NETWORKS = f"{JUDGED[0]} networks, seed 1"
@@ -108,85 +109,43 @@ def _ratio(mine: np.ndarray, theirs: np.ndarray) -> tuple:
 ROUNDED = f"{NETWORKS}, {ROUNDINGS} roundings"
 REST = ("sigmoid", 128, 1.0)  # of a place: as in training
 RELU = (20, 1, "relu", 128, 1.0)
-CLAIMS = (
-    claim(
-        "digits-40-units",
-        "05",
+CLAIMS = {
+    "digits-40-units": Claim(
         "40 units: after 100 steps at most tuned Adam's loss",
-        PAPER,
+        partial(away, "digits", (40, 1, *REST), 100),
         1.0,
-        away,
-        "digits",
-        (40, 1, *REST),
-        100,
-        judged_on=NETWORKS,
+        PAPER,
     ),
-    claim(
-        "digits-two-layers",
-        "05",
+    "digits-two-layers": Claim(
         "Two layers of 20: after 100 steps at most tuned Adam's loss",
+        partial(away, "digits", (20, 2, *REST), 100),
+        1.0,
         PAPER,
-        1.0,
-        away,
-        "digits",
-        (20, 2, *REST),
-        100,
-        judged_on=NETWORKS,
     ),
-    claim(
-        "digits-relu-plain",
-        "05",
+    "digits-relu-plain": Claim(
         "ReLU, the plain optimizer: after 100 steps at most tuned Adam's loss",
-        OWN,
-        1.0,
-        blown_up,
-        "digits",
-        RELU,
-        100,
-        judged_on=ROUNDED,
+        partial(blown_up, "digits", RELU, 100),
         published="stays above 2.3 on MNIST",
+        judged_on=ROUNDED,
     ),
-    claim(
-        "digits-relu-robust",
-        "05",
+    "digits-relu-robust": Claim(
         "ReLU, the robust optimizer: after 100 steps at most tuned Adam's loss",
-        OWN,
-        1.0,
-        away,
-        "digits_robust",
-        RELU,
-        100,
-        judged_on=NETWORKS,
+        partial(away, "digits_robust", RELU, 100),
     ),
-    claim(
-        "far-2000-plain",
-        "05",
+    "far-2000-plain": Claim(
         "The plain optimizer: after 2,000 steps at most the loss of Adam, tuned for "
         "2,000 steps",
-        OWN,
-        1.0,
-        far,
-        "plain",
-        judged_on=NETWORKS,
+        partial(far, "plain"),
     ),
-    claim(
-        "far-2000",
-        "05",
+    "far-2000": Claim(
         "The robust optimizer: after 2,000 steps at most a tenth of the loss of Adam, "
         "tuned for 2,000 steps",
-        OWN,
+        partial(far, "robust"),
         0.1,
-        far,
-        "robust",
-        judged_on=NETWORKS,
     ),
-    claim(
-        "far-10000",
-        "05",
+    "far-10000": Claim(
         "The robust optimizer: its loss at step 10,000 is at most that at step 2,000",
-        OWN,
-        1.0,
         rise,
-        judged_on=NETWORKS,
     ),
-)
+}
+CLAIMS = judged(NETWORKS, CLAIMS)

@@ -5,6 +5,8 @@ does; ``control`` measures something of which the claim must not hold. Quickly, 
 stored is read; in full it is computed again.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -18,7 +20,7 @@ from l2o_kit.lessons.l06_concurrent.cooperation import (
 )
 from l2o_kit.lessons.l06_concurrent.cooperation import row as cooperate
 from l2o_kit.lessons.l06_concurrent.teamwork import SEEDS, choices, outcome
-from l2o_kit.teaching.claim import EXTENSION, OWN, claim
+from l2o_kit.teaching.claim import EXTENSION, Claim, judged
 from l2o_kit.trust import KINDS, trusting
 
 
@@ -80,87 +82,54 @@ def second(quick: bool, control: bool | None = None):
 
 
 EIGHT = f"{SEEDS} seeds, 8 networks each"
-CLAIMS = (
-    claim(
-        "team-softmax",
-        "06",
+CLAIMS = {
+    "team-softmax": Claim(
         "Noise 0.5, 1, 2, 3, clean target: softmax ends at most at 0.8 times the loss "
         "of source 0 alone",
-        EXTENSION,
+        partial(choice, "ways to combine", "softmax"),
         0.8,
-        choice,
-        "ways to combine",
-        "softmax",
-        judged_on=f"{SEEDS} seeds, 128 problems each",
+        EXTENSION,
     ),
-    claim(
-        "team-concat",
-        "06",
+    "team-concat": Claim(
         "The same for concat",
-        EXTENSION,
+        partial(choice, "ways to combine", "concat"),
         0.8,
-        choice,
-        "ways to combine",
-        "concat",
-        judged_on=f"{SEEDS} seeds, 128 problems each",
-    ),
-    claim(
-        "team-nine",
-        "06",
-        "Nine sources of noise 1, averaged: at most a fifth of the loss of one",
-        OWN,
-        0.2,
-        choice,
-        "noisy sources",
-        "9",
-        judged_on=f"{SEEDS} seeds, 128 problems each",
-    ),
-    claim(
-        "team-subsets",
-        "06",
-        "Three subsets of 60 digits: at most half the loss on all data of one",
         EXTENSION,
+    ),
+    "team-nine": Claim(
+        "Nine sources of noise 1, averaged: at most a fifth of the loss of one",
+        partial(choice, "noisy sources", "9"),
+        0.2,
+    ),
+    "team-subsets": Claim(
+        "Three subsets of 60 digits: at most half the loss on all data of one",
+        partial(choice, "subsets", "3"),
         0.5,
-        choice,
-        "subsets",
-        "3",
+        EXTENSION,
         judged_on=EIGHT,
     ),
-    claim(
-        "team-activations",
-        "06",
+    "team-activations": Claim(
         "Tanh, ReLU and SiLU as sources beside the sigmoid, lambda learned: a lower "
         "loss of the sigmoid network",
-        EXTENSION,
+        partial(choice, "activations", "all, lambda"),
         0.99,
-        choice,
-        "activations",
-        "all, lambda",
+        EXTENSION,
         judged_on=EIGHT,
     ),
-    claim(
-        "team-losses",
-        "06",
+    "team-losses": Claim(
         "Absolute and smooth losses as sources beside the squared one, lambda learned: "
         "a lower squared loss",
-        EXTENSION,
+        partial(choice, "losses", "all, lambda"),
         0.99,
-        choice,
-        "losses",
-        "all, lambda",
+        EXTENSION,
         judged_on=f"{SEEDS} seeds, 16 networks each",
     ),
-    *(
-        claim(
-            f"gain-{kind}",
-            "06",
+    **{
+        f"gain-{kind}": Claim(
             f"{words}, clean target: with lambda learned at most half the loss of "
             "tuned Adam on the average",
-            OWN,
+            partial(gain, kind, "adam"),
             0.5,
-            gain,
-            kind,
-            "adam",
             judged_on=f"{KINDS[kind].judged_on} problems, seed 1",
         )
         for kind, words in (
@@ -168,15 +137,13 @@ CLAIMS = (
             ("rotation", "Rotations 0, 20, 45"),
             ("poison", "Poison 0, 0.2, 0.5, 0.8"),
         )
-    ),
-    claim(
-        "gain-second",
-        "06",
+    },
+    "gain-second": Claim(
         "Rotations 20, 20, 180: lambda learned with second derivatives leads to a "
         "lower loss than without",
-        OWN,
-        0.99,
         second,
+        0.99,
         judged_on=f"{CONFLICT_SEEDS} seeds, 8 networks each",
     ),
-)
+}
+CLAIMS = judged(f"{SEEDS} seeds, 128 problems each", CLAIMS)

@@ -7,6 +7,7 @@ in full it is computed again.
 """
 
 import functools
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from l2o_kit.lessons.l07_softmax.lambdas import (
     random_stds,
     shuffled,
 )
-from l2o_kit.teaching.claim import EXTENSION, LEMMA, OWN, claim
+from l2o_kit.teaching.claim import EXTENSION, LEMMA, Claim, judged
 from l2o_kit.trust import best_weights, inverse_variance
 
 
@@ -122,82 +123,63 @@ HOME_RUNS, CASE_RUNS = SEEDS_OF(HOME_SEEDS), SEEDS_OF(CASE_SEEDS)
 PATH_RUNS = SEEDS_OF(PATHS["poison"].seeds)
 RANDOM_RUNS, SHUFFLED_RUNS = f"{RANDOM} draws", f"{SHUFFLES} draws"
 LAW = "the inverse variances, within 0.08 in all"
-CLAIMS = (
-    claim(
-        "trust-home",
-        "07",
+CLAIMS = {
+    "trust-home": Claim(
         f"Noise 0.5, 1, 2, 3, no preprocessing: lambda is {LAW}",
-        LEMMA,
+        partial(home, "home", "quadratic"),
         0.08,
-        home,
-        "home",
-        "quadratic",
+        LEMMA,
         judged_on=HOME_RUNS,
     ),
-    claim(
-        "trust-home-log",
-        "07",
+    "trust-home-log": Claim(
         "The same with preprocessing",
-        LEMMA,
+        partial(home, "home", "concurrent_noise"),
         0.08,
-        home,
-        "home",
-        "concurrent_noise",
+        LEMMA,
         judged_on=HOME_RUNS,
     ),
-    claim(
-        "trust-live",
-        "07",
+    "trust-live": Claim(
         "The same after 100 meta-steps, as in the live panel: within 0.15 in all",
-        LEMMA,
+        partial(home, "live", "quadratic"),
         0.15,
-        home,
-        "live",
-        "quadratic",
+        LEMMA,
         judged_on=HOME_RUNS,
     ),
-    claim(
-        "trust-joint",
-        "07",
+    "trust-joint": Claim(
         "The same where all weights were trained",
-        LEMMA,
-        0.08,
         joint,
+        0.08,
+        LEMMA,
         judged_on="1 shipped optimizer, recipe's seed",
     ),
-    claim(
-        "trust-random",
-        "07",
+    "trust-random": Claim(
         f"Twenty random vectors of noise, no preprocessing: lambda is {LAW}",
-        LEMMA,
+        partial(drawn, "quadratic"),
         0.08,
-        drawn,
-        "quadratic",
+        LEMMA,
         judged_on=RANDOM_RUNS,
     ),
-    claim(
-        "trust-random-log",
-        "07",
+    "trust-random-log": Claim(
         "The same with preprocessing",
-        LEMMA,
+        partial(drawn, "concurrent_noise"),
         0.08,
-        drawn,
-        "concurrent_noise",
+        LEMMA,
         judged_on=RANDOM_RUNS,
     ),
-    *(
-        claim(
-            f"trust-{name}",
-            "07",
+    **{
+        f"trust-{name}": Claim(
             f"{words}: lambda is what the general law says, within 0.08 in all",
-            LEMMA,
+            partial(case, *which),
             0.08,
-            case,
-            *which,
+            LEMMA,
             judged_on=CASE_RUNS,
         )
         for name, words, which in (
-            ("copies", "Three sources share an error of size 2", ("three copies", 2.0)),
+            (
+                "copies",
+                "Three sources share an error of size 2",
+                ("three copies", 2.0),
+            ),
             (
                 "unequal",
                 "All share an error, of sizes 0.5 to 2 (on the boundary)",
@@ -210,68 +192,43 @@ CLAIMS = (
                 ("all biased", 2.0),
             ),
         )
-    ),
-    claim(
-        "trust-target",
-        "07",
+    },
+    "trust-target": Claim(
         "Noise 0.01 to 0.4, judged on source 0: lambda_0 above 0.95",
-        EXTENSION,
+        partial(lacks, "noise_source0"),
         0.05,
-        lacks,
-        "noise_source0",
-        judged_on=PATH_RUNS,
+        EXTENSION,
         published="0.14 (lambda_0 0.86 after 1,000 epochs)",
     ),
-    claim(
-        "trust-noisiest",
-        "07",
+    "trust-noisiest": Claim(
         "Noise 3, 2, 1, 0.5, judged on source 0, the noisiest: lambda_0 above 0.95",
-        EXTENSION,
+        partial(lacks, "noisiest_source0"),
         0.05,
-        lacks,
-        "noisiest_source0",
-        judged_on=PATH_RUNS,
+        EXTENSION,
     ),
-    claim(
-        "trust-order",
-        "07",
+    "trust-order": Claim(
         "Sizes a factor of 2 apart, shuffled: lambda falls with the noise in 20 of 20 "
         "runs",
-        OWN,
-        0.5,
         disorder,
+        0.5,
         judged_on=SHUFFLED_RUNS,
     ),
-    claim(
-        "trust-upright",
-        "07",
+    "trust-upright": Claim(
         "Rotations 0, 20, 45, upright first or last: its lambda is the largest in 20 "
         "of 20 runs",
-        EXTENSION,
-        0.5,
         upright,
+        0.5,
+        EXTENSION,
         judged_on="2 places, 10 seeds each",
     ),
-    claim(
-        "trust-poison",
-        "07",
+    "trust-poison": Claim(
         "Poison 0, 0.2, 0.5, 0.8: lambda falls with the rate in 10 of 10 seeds",
+        partial(falls, "poison", 4),
+        0.5,
         EXTENSION,
-        0.5,
-        falls,
-        "poison",
-        4,
-        judged_on=PATH_RUNS,
     ),
-    claim(
-        "trust-poison-three",
-        "07",
-        "The same among 0, 0.2 and 0.5",
-        OWN,
-        0.5,
-        falls,
-        "poison",
-        3,
-        judged_on=PATH_RUNS,
+    "trust-poison-three": Claim(
+        "The same among 0, 0.2 and 0.5", partial(falls, "poison", 3), 0.5
     ),
-)
+}
+CLAIMS = judged(PATH_RUNS, CLAIMS)

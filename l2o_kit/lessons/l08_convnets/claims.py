@@ -6,6 +6,7 @@ Quickly, what is stored is read; in full all runs are made again.
 """
 
 import functools
+from functools import partial
 
 import torch
 
@@ -21,7 +22,7 @@ from l2o_kit.lessons.l08_convnets.places import (
     accuracies,
     run,
 )
-from l2o_kit.teaching.claim import OWN, claim
+from l2o_kit.teaching.claim import Claim, judged
 
 PAPER = "Andrychowicz et al. 2016, figure 7"
 
@@ -99,74 +100,54 @@ HOW = {
 }
 NETWORKS = f"{JUDGED_ON} networks, seed 1"
 WHERE = {"all": "All labels", "five": "Labels 0 to 4", "two": "Labels 0 and 1"}
-CLAIMS = (
-    claim(
-        "conv-pictures",
-        "08",
+CLAIMS = {
+    "conv-pictures": Claim(
         "Digits on photographs: a linear classifier's held-out accuracy is at least 20 "
         "points below the convolutional network's",
-        OWN,
-        -0.2,
         line_behind,
+        -0.2,
         judged_on="3 seeds",
     ),
-    *(
-        claim(
-            f"conv-{place}-{objective}",
-            "08",
+    **{
+        f"conv-{place}-{objective}": Claim(
             f"{WHERE[place]}, two LSTMs: {HOW[objective]}",
-            PAPER,
+            partial(ahead, "two LSTMs", place, objective),
             1.0,
-            ahead,
-            "two LSTMs",
-            place,
-            objective,
-            judged_on=NETWORKS,
+            PAPER,
         )
         for place in WHERE
         for objective in HOW
-    ),
-    *(
-        claim(
-            f"sub-{place}-{objective}",
-            "08",
+    },
+    **{
+        f"sub-{place}-{objective}": Claim(
             f"{WHERE[place]}, LSTM-sub, which met 5 to 9 only: {HOW[objective]}",
-            PAPER,
+            partial(ahead, "LSTM-sub", place, objective),
             1.0,
-            ahead,
-            "LSTM-sub",
-            place,
-            objective,
-            judged_on=NETWORKS,
+            PAPER,
         )
         for place in ("five", "two")
         for objective in HOW
-    ),
-    *(
-        claim(
-            f"two-or-one-{objective}",
-            "08",
+    },
+    **{
+        f"two-or-one-{objective}": Claim(
             f"All labels, {words}: two LSTMs have a lower loss than one shared LSTM "
             "that was trained equally long",
-            PAPER,
+            partial(two_or_one, objective),
             1.0,
-            two_or_one,
-            objective,
-            judged_on=NETWORKS,
+            PAPER,
         )
         for objective, words in (
             ("mean", "mean of 100 steps"),
             ("last", "steps 91 to 100"),
         )
-    ),
-    claim(
-        "conv-cifar10",
-        "08",
+    },
+    "conv-cifar10": Claim(
         "On CIFAR-10 itself, two LSTMs: a lower mean loss over 100 steps than any of "
         "six rivals",
-        PAPER,
-        1.0,
         real_cifar,
+        1.0,
+        PAPER,
         judged_on=f"{NETWORKS}, once CIFAR-10 is downloaded",
     ),
-)
+}
+CLAIMS = judged(NETWORKS, CLAIMS)

@@ -6,6 +6,7 @@ Quickly, what is stored is read; in full all pictures are painted again.
 """
 
 import functools
+from functools import partial
 
 import torch
 
@@ -13,7 +14,7 @@ from l2o_kit.baselines import RULES, SIX
 from l2o_kit.checkpoint import stored
 from l2o_kit.evaluate import last_tenth_of, paired_ratio
 from l2o_kit.lessons.l09_art import places
-from l2o_kit.teaching.claim import claim
+from l2o_kit.teaching.claim import Claim, judged
 
 PAPER = "Andrychowicz et al. 2016, section 3.4"
 LAST = last_tenth_of(places.STEPS)
@@ -56,90 +57,43 @@ SIXTY_FOUR, LARGE = "64x64, contents never met", "128x128"
 NEW = "Brush strokes, dots and a flower, styles never met"
 PICTURES = f"{places.JUDGED_ON} pictures, seed 0"
 MEAN, ADAM = "a lower mean loss over 128 steps than", ("Adam",)
-CLAIMS = (
-    claim(
-        "art-home",
-        "09",
+CLAIMS = {
+    "art-home": Claim(
         f"{SIXTY_FOUR}: {MEAN} any of six tuned rivals",
-        PAPER,
+        partial(ahead, "home", SIX, 1),
         1.0,
-        ahead,
-        "home",
-        SIX,
-        1,
-        judged_on=PICTURES,
+        PAPER,
     ),
-    claim(
-        "art-home-last",
-        "09",
+    "art-home-last": Claim(
         f"{SIXTY_FOUR}, steps {LAST} to 128: a lower loss than any of the same rivals",
-        PAPER,
+        partial(ahead, "home", SIX, LAST),
         1.0,
-        ahead,
-        "home",
-        SIX,
-        LAST,
-        judged_on=PICTURES,
-    ),
-    claim(
-        "art-large",
-        "09",
-        f"{LARGE}: {MEAN} tuned Adam",
         PAPER,
-        1.0,
-        ahead,
-        "large",
-        ADAM,
-        1,
-        judged_on=PICTURES,
     ),
-    claim(
-        "art-large-six",
-        "09",
+    "art-large": Claim(
+        f"{LARGE}: {MEAN} tuned Adam", partial(ahead, "large", ADAM, 1), 1.0, PAPER
+    ),
+    "art-large-six": Claim(
         f"{LARGE}: {MEAN} any of six tuned rivals",
-        PAPER,
+        partial(ahead, "large", SIX, 1),
         1.0,
-        ahead,
-        "large",
-        SIX,
-        1,
-        judged_on=PICTURES,
-    ),
-    claim(
-        "art-new",
-        "09",
-        f"{NEW}: {MEAN} tuned Adam",
         PAPER,
-        1.0,
-        ahead,
-        "new",
-        ADAM,
-        1,
-        judged_on=PICTURES,
     ),
-    claim(
-        "art-new-six",
-        "09",
+    "art-new": Claim(
+        f"{NEW}: {MEAN} tuned Adam", partial(ahead, "new", ADAM, 1), 1.0, PAPER
+    ),
+    "art-new-six": Claim(
         f"{NEW}: {MEAN} any of six tuned rivals",
-        PAPER,
+        partial(ahead, "new", SIX, 1),
         1.0,
-        ahead,
-        "new",
-        SIX,
-        1,
-        judged_on=PICTURES,
+        PAPER,
     ),
-    claim(
-        "art-trained",
-        "09",
+    "art-trained": Claim(
         f"{SIXTY_FOUR}: {MEAN} the optimizer of lesson 05 that its meta-training began "
         "with",
-        "design of the lesson",
+        partial(ahead, "home", ("before",), 1),
         1.0,
-        ahead,
-        "home",
-        ("before",),
-        1,
-        judged_on=PICTURES,
+        "design of the lesson",
     ),
-)
+}
+CLAIMS = judged(PICTURES, CLAIMS)

@@ -5,6 +5,7 @@ does. Quickly, what is stored is read; in full all problems are optimized again.
 """
 
 import functools
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from l2o_kit.evaluate import optimize
 from l2o_kit.lessons.l10_take_home import scorecard
 from l2o_kit.lessons.l10_take_home.scorecard import MEASURES, RULES, TASKS
 from l2o_kit.optimizees import Quadratic
-from l2o_kit.teaching.claim import OWN, claim
+from l2o_kit.teaching.claim import Claim
 from l2o_kit.window import Trainer
 
 STEPS, ROWS, DIM = 40, 3, 64  # 192 coordinates: one block in all three
@@ -98,75 +99,47 @@ CANCER = "Breast cancer data, never met: digits_robust has a lower loss than tun
 CANCER_NETWORKS = f"{TASKS['breast cancer'].judged} networks, seed 1"
 CELLS = "pairs of 8 to 256 problems, seed 1"
 HOME_CELLS = f"the worst of the {CELLS}"
-CLAIMS = (
-    claim(
-        "take-same",
-        "10",
+CLAIMS = {
+    "take-same": Claim(
         "optimize, LearnedOptimizer and the trainer, given the same gradients in the "
         "same blocks, end at the same theta to the last bit",
-        OWN,
-        0.5,
         three_ways,
+        0.5,
         judged_on=f"{ROWS} problems, {STEPS} steps",
     ),
-    claim(
-        "take-state",
-        "10",
+    "take-state": Claim(
         "LearnedOptimizer keeps at most 332 bytes for each parameter",
-        OWN,
-        332.5,
         state_size,
-        judged_on="1,000 parameters, by their tensors",
+        332.5,
         published="320 (80 floats)",
+        judged_on="1,000 parameters, by their tensors",
     ),
-    claim(
-        "card-home",
-        "10",
+    "card-home": Claim(
         "On the tasks it was trained on, each shipped optimizer has a lower mean loss "
         "than tuned Adam (the worst of them)",
-        OWN,
-        1.0,
         at_home,
         judged_on=HOME_CELLS,
     ),
-    claim(
-        "card-away",
-        "10",
+    "card-away": Claim(
         f"{AWAY} ahead of tuned Adam over all steps",
-        OWN,
+        partial(away, MEASURES[0]),
         0.33,
-        away,
-        MEASURES[0],
         judged_on=CELLS,
     ),
-    claim(
-        "card-away-last",
-        "10",
+    "card-away-last": Claim(
         f"{AWAY} ahead over the last tenth",
-        OWN,
+        partial(away, MEASURES[1]),
         0.33,
-        away,
-        MEASURES[1],
         judged_on=CELLS,
     ),
-    claim(
-        "take-cancer",
-        "10",
+    "take-cancer": Claim(
         f"{CANCER}, over 100 steps",
-        OWN,
-        1.0,
-        cancer,
-        MEASURES[0],
+        partial(cancer, MEASURES[0]),
         judged_on=CANCER_NETWORKS,
     ),
-    claim(
-        "take-cancer-last",
-        "10",
+    "take-cancer-last": Claim(
         f"{CANCER}, over the last ten of 100 steps",
-        OWN,
-        1.0,
-        cancer,
-        MEASURES[1],
+        partial(cancer, MEASURES[1]),
         judged_on=CANCER_NETWORKS,
     ),
-)
+}
