@@ -77,7 +77,7 @@ test-processors: $(STAMP) ## equality, claims and verdicts, rounded as on other 
 browser: $(STAMP) ## notebooks in a real JupyterLab, in a headless Chromium
 	$(BIN)/python -m pytest -q -s tests/browser
 
-bench: $(STAMP) $(JAX)/.ready ## measure speed and memory, write BENCHMARKS.md (over half an hour)
+bench: $(STAMP) $(JAX)/.ready ## measure speed and memory, write BENCHMARKS.md and .json (over half an hour)
 	$(BIN)/python -m tests.bench.run
 
 $(JAX)/.ready: # a rival, in an environment of its own

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from l2o_kit.lessons import bench, claims
+from l2o_kit.lessons import claims
 from l2o_kit.lessons.claims import CLAIMS, verdicts
 from l2o_kit.lessons.l03_lstm.claims import JUDGED
 from l2o_kit.teaching import ledger as claims_ledger
@@ -374,55 +374,3 @@ def test_numbers_are_written_with_three_decimals_or_as_powers(value, text):
 def test_an_interval_is_written_with_its_rounding_or_as_a_bound(bound, found, text):
     claim = Claim("x", "00", "", "", 1e-11, print, "", bound=bound)
     assert interval(claim, found) == text
-
-
-# What is read from BENCHMARKS.md
-
-
-BENCHMARKS = """# Benchmarks
-
-## The meta-gradient of a window
-
-| problem | coordinates | kit | autograd | JAX | floor |
-|---|---|---|---|---|---|
-| 128 quadratics of 10 | 1,280 | 0.80 | 0.20 | 0.50 | 1.6 |
-| 784-1258-10 | 1,000,120 | 0.9 | not run | not run | 3.6 |
-
-| problem | kit | autograd | JAX | autograd / kit |
-|---|---|---|---|---|
-| 784-256-10 | 0.75 | 6.0 | 9.0 | 8.0 |
-
-## Slider to pixels
-
-All together: median 96, 95th percentile 152.
-
-| lesson | panel | presses | median | 95th percentile |
-|---|---|---|---|---|
-| 00 | The race | 15 | 100 | 146 |
-| 02 | Laboratory | 40 | 139 | 233 |
-"""
-
-
-def test_benchmarks_are_read_from_their_tables(monkeypatch, tmp_path):
-    path = tmp_path / "BENCHMARKS.md"
-    path.write_text(BENCHMARKS)
-    monkeypatch.setattr(bench, "BENCHMARKS", path)
-    expected = {
-        "speed-quadratics-jax": 0.625,
-        "speed-quadratics-autograd": 0.25,
-        "speed-floor-twice": 4.0,
-        "memory-large": 0.75,
-        "slider-all": 96.0,
-        "slider-each": 139.0,
-    }
-    for name, number in expected.items():
-        value, low, high, _ = CLAIMS[name].measure(False, None)
-        assert value == low == high == pytest.approx(number), name
-    for name in ("speed-digits-jax", "memory-million", "minute-mean", "step-large"):
-        assert CLAIMS[name].measure(False, None) is None, name
-
-
-def test_without_benchmarks_nothing_is_tested(monkeypatch, tmp_path):
-    monkeypatch.setattr(bench, "BENCHMARKS", tmp_path / "none.md")
-    for claim in bench.CLAIMS:
-        assert claim.measure(False, None) is None, claim.id

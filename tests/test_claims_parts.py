@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from l2o_kit.evaluate import Curves
-from l2o_kit.lessons import bench
 from l2o_kit.lessons.claims import CLAIMS
 from l2o_kit.lessons.l05_generalization import claims
 from tests.test_claims import STORED, check_quick, ends, ledger, quickly
@@ -48,8 +47,3 @@ def test_five_roundings_give_their_median_the_widest_interval_and_what_they_do_a
 
     found = claims.over_roundings(ratio, "Adam")
     assert found == (3.0, 0.5, 9.0, "Adam", (1.0, 5.0))
-
-
-def test_a_thousand_of_a_table_is_read_with_its_comma():
-    assert bench._number("1,234.5 ms") == 1234.5
-    assert bench._number("not run") is None

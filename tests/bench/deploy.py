@@ -2,7 +2,7 @@
 
     python -m tests.bench.deploy seconds 784-256-10    one process, as JSON
     python -m tests.bench.deploy memory float32        likewise, at a million parameters
-    python -m tests.bench.deploy                       the section of BENCHMARKS.md
+    python -m tests.bench.deploy                       the section of the report
 
 The floor is the matrix products and activation functions of a step alone, at the width
 of the optimizer's own blocks, in buffers allocated once: nothing useful is computed,
@@ -23,6 +23,7 @@ from l2o_kit.checkpoint import load
 from l2o_kit.data import stream
 from l2o_kit.deploy import BLOCK_SIZE, LearnedOptimizer, blocks
 from l2o_kit.network import convnet, mlp
+from tests.bench import report
 from tests.bench.engine import process
 
 MODELS = {  # name: how to make it, rounds in a process
@@ -138,7 +139,7 @@ def run(*arguments: str) -> dict:
     return process(sys.executable, "-m", "tests.bench.deploy", *arguments)
 
 
-def row(name: str) -> str:
+def row(name: str) -> dict:
     """A model's row in the table of times."""
     seen = {}
     for _ in range(PROCESSES):
@@ -146,49 +147,52 @@ def row(name: str) -> str:
             seen.setdefault(contestant, []).extend(times)
 
     def ratio(a, b):
-        pairs = zip(seen[a], seen[b], strict=True)
-        return f"{statistics.median(x / y for x, y in pairs):.2f}"
+        return statistics.median(x / y for x, y in zip(seen[a], seen[b], strict=True))
 
     count = sum(p.numel() for p in MODELS[name][0]().parameters())
-    cells = [name, f"{count:,}"]
-    cells += [f"{1000 * statistics.median(times):.3g}" for times in seen.values()]
-    cells += [ratio("digits", "floor"), ratio("digits_robust", "floor")]
-    return f"| {' | '.join(cells)} | {ratio('digits', 'Adam')} |"
+    ms = {who: 1000 * statistics.median(times) for who, times in seen.items()}
+    pairs = [pair.split(" / ") for pair in PAIRS]
+    ratios = {f"{a} / {b}": ratio(a, b) for a, b in pairs}
+    return {"model": name, "parameters": count, **ms, **ratios}
 
 
-def lines() -> list[str]:
-    """The section of BENCHMARKS.md."""
-    kept = []
-    for which in MADE:
-        seen = run("memory", which)
-        kept.append(
-            f"| {which} | {seen['state']:.1f} | {seen['grown']:.1f} | "
-            f"{seen['borrowed']:.1f} |"
-        )
-    return [
-        "## Take it home: a step of LearnedOptimizer",
-        "",
-        f"Milliseconds of `step()`, one thread, blocks of {BLOCK_SIZE:,}; medians, the "
-        "contestants in turn; ratios are medians of pairs. Floor: the matrix products "
-        "and activation functions of a step alone, in blocks of the same width, on "
-        "buffers that every block uses again; no state is read or written. Adam: "
-        "torch.optim.Adam as it comes, which on a CPU takes parameter by parameter.",
-        "",
-        "| model | parameters | digits | digits_robust | floor | Adam | digits / floor "
-        "| digits_robust / floor | digits / Adam |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *map(row, MODELS),
-        "",
-        "Memory at a million parameters. Kept: bytes a parameter in the optimizer's "
-        "state, by its tensors, and by how much the resident memory of the process "
-        "grew. Borrowed: the peak of the resident memory during a step, above what it "
-        "was before; all buffers of the step are counted, also those that are kept for "
-        "the next.",
-        "",
-        "| state | kept, tensors | kept, resident | borrowed, MB |",
-        "|---|---|---|---|",
-        *kept,
+PAIRS = ("digits / floor", "digits_robust / floor", "digits / Adam")
+SECONDS = {
+    **{"model": "", "parameters": ","},
+    **dict.fromkeys(("digits", "digits_robust", "floor", "Adam"), ".3g"),
+    **dict.fromkeys(PAIRS, ".2f"),
+}
+MEMORY = {"state": ""} | dict.fromkeys(
+    ("kept, tensors", "kept, resident", "borrowed, MB"), ".1f"
+)
+
+
+def measured() -> dict:
+    """The section of the report."""
+    kept = [
+        dict(zip(MEMORY, (which, *run("memory", which).values()), strict=True))
+        for which in MADE
     ]
+    return report.section(
+        "Take it home: a step of LearnedOptimizer",
+        [
+            f"Milliseconds of `step()`, one thread, blocks of {BLOCK_SIZE:,}; medians, "
+            "the contestants in turn; ratios are medians of pairs. Floor: the matrix "
+            "products and activation functions of a step alone, in blocks of the same "
+            "width, on buffers that every block uses again; no state is read or "
+            "written. Adam: torch.optim.Adam as it comes, which on a CPU takes "
+            "parameter by parameter.",
+            report.table("seconds", SECONDS),
+            "Memory at a million parameters. Kept: bytes a parameter in the "
+            "optimizer's state, by its tensors, and by how much the resident memory of "
+            "the process grew. Borrowed: the peak of the resident memory during a "
+            "step, above what it was before; all buffers of the step are counted, also "
+            "those that are kept for the next.",
+            report.table("memory", MEMORY),
+        ],
+        seconds=list(map(row, MODELS)),
+        memory=kept,
+    )
 
 
 if __name__ == "__main__":
@@ -197,4 +201,4 @@ if __name__ == "__main__":
         what, name = sys.argv[1:]
         print(json.dumps({"seconds": seconds, "memory": memory}[what](name)))
     else:
-        print("\n".join(lines()))
+        print(report.markdown(measured()))

@@ -14,12 +14,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.bench import sizes
+from tests.bench import report, sizes
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = {"784-256-10": 2, "784-1258-10": 1}  # elsewhere 3
 WINDOWS = {"784-256-10": 1, "784-1258-10": 1}  # in each process; elsewhere 8
 CONTESTANTS = ("kit", "autograd", "jax", "floor")
+CALLED = {"jax": "JAX"}
+MEMORY = {"problem": ""} | dict.fromkeys(
+    ("kit", "autograd", "JAX", "autograd / kit", "JAX / kit"), ".2f"
+)
+SPEED = {"problem": "", "coordinates": ","} | dict.fromkeys(
+    (
+        *("kit", "autograd", "JAX", "floor"),
+        *("kit / autograd", "kit / JAX", "kit / floor"),
+    ),
+    ".2f",
+)
 TOO_LARGE = {
     ("autograd", "784-1258-10"),
     ("jax", "784-1258-10"),  # about 50 GB each
@@ -123,50 +134,51 @@ def _summary(runs):
     }
 
 
-def tables() -> list[str]:
-    """The two tables of BENCHMARKS.md, as lines."""
+def measured() -> dict:
+    """The section of the report."""
     results = measure()
-    speed = [
-        "| problem | coordinates | kit | autograd | JAX | floor | kit / autograd | kit "
-        "/ JAX | kit / floor |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    memory = [
-        "| problem | kit | autograd | JAX | autograd / kit | JAX / kit |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, by in results.items():
-        rates = [f"{_of(by[c], 'rate', 1e6):.2f}" for c in CONTESTANTS]
-        ratios = [_ratio(by["kit"], by[c], "rate") for c in CONTESTANTS[1:]]
-        cells = [name, f"{by['kit']['coords']:,}", *rates, *ratios]
-        speed.append(f"| {' | '.join(cells)} |".replace("nan", "not run"))
-        peaks = [f"{_of(by[c], 'peak', 1):.2f}" for c in CONTESTANTS[:3]]
-        ratios = [_ratio(by[c], by["kit"], "peak") for c in CONTESTANTS[1:3]]
-        memory.append(
-            f"| {' | '.join([name, *peaks, *ratios])} |".replace("nan", "not run")
+    return report.section(
+        "The meta-gradient of a window",
+        [
+            "Two layers of 20, unroll 20, float32. Million coordinate-steps a second: "
+            "coordinates times unroll, by the time of a window, forward and back. "
+            "autograd: nn.LSTMCell, differentiated through the window. JAX: jit and "
+            "scan, its meta-gradient equal to the kit's, compilation not counted. "
+            "Floor: the matrix products and activation functions alone, in cache. Not "
+            "run: needs about 50 GB (1,000,120 coordinates), or asked of nobody (the "
+            "last row, which is the engine alone).",
+            report.table("speed", SPEED, "not run"),
+            "Peak memory of the whole process, GB, libraries included:",
+            report.table("memory", MEMORY, "not run"),
+        ],
+        speed=[_speed(name, by) for name, by in results.items()],
+        memory=[_memory(name, by) for name, by in results.items()],
+    )
+
+
+def _speed(name: str, by: dict) -> dict:
+    rates = {c: by[c] and by[c]["rate"] / 1e6 for c in CONTESTANTS}
+    pairs = [("kit", other) for other in CONTESTANTS[1:]]
+    pairs += [(other, "kit") for other in CONTESTANTS[1:]] + [("floor", "autograd")]
+    row = {"problem": name, "coordinates": by["kit"]["coords"]}
+    return {**row, **_called(rates), **_ratios(rates, pairs)}
+
+
+def _memory(name: str, by: dict) -> dict:
+    peaks = {c: by[c] and by[c]["peak"] for c in CONTESTANTS[:3]}
+    ratios = _ratios(peaks, [("autograd", "kit"), ("jax", "kit")])
+    return {"problem": name, **_called(peaks), **ratios}
+
+
+def _called(numbers: dict) -> dict:
+    return {CALLED.get(name, name): number for name, number in numbers.items()}
+
+
+def _ratios(numbers: dict, pairs: list) -> dict:
+    """{"a / b": the ratio, or None where one was not run}."""
+    return {
+        f"{CALLED.get(a, a)} / {CALLED.get(b, b)}": (
+            numbers[a] / numbers[b] if numbers[a] and numbers[b] else None
         )
-    return [
-        "## The meta-gradient of a window",
-        "",
-        "Two layers of 20, unroll 20, float32. Million coordinate-steps a second: "
-        "coordinates times unroll, by the time of a window, forward and back. "
-        "autograd: nn.LSTMCell, differentiated through the window. JAX: jit and scan, "
-        "its meta-gradient equal to the kit's, compilation not counted. Floor: the "
-        "matrix products and activation functions alone, in cache. Not run: needs "
-        "about 50 GB (1,000,120 coordinates), or asked of nobody (the last row, which "
-        "is the engine alone).",
-        "",
-        *speed,
-        "",
-        "Peak memory of the whole process, GB, libraries included:",
-        "",
-        *memory,
-    ]
-
-
-def _of(result, key, unit):
-    return float("nan") if result is None else result[key] / unit
-
-
-def _ratio(a, b, key) -> str:
-    return "not run" if a is None or b is None else f"{a[key] / b[key]:.2f}"
+        for a, b in pairs
+    }

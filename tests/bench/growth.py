@@ -17,7 +17,7 @@ from l2o_kit.autograd import FirstOrder
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.plots import BLUE, VERMILION, new_figure, png
 from l2o_kit.window import Trainer
-from tests.bench import engine, rivals, sizes
+from tests.bench import engine, report, rivals, sizes
 
 PICTURE = Path(__file__).parent / "growth.png"
 ONE_POINT = {"coords": 10_000, "unroll": 20, "sources": 1, "batch": None}
@@ -95,35 +95,43 @@ def plain_ticks(axis, values):
     axis.set_ticks([], minor=True)
 
 
-def lines() -> list[str]:
-    """The section of BENCHMARKS.md; writes the picture."""
+COLUMNS = {
+    "varied": "",
+    "to": ",",
+    "kit, s": ".3f",
+    "autograd, s": ".3f",
+    "kit, GB": ".2f",
+    "autograd, GB": ".2f",
+}
+
+
+def measured() -> dict:
+    """The section of the report; writes the picture."""
     seen = measure()
     PICTURE.write_bytes(png(draw(seen)))
-    rows = [
-        f"| {name} | {value:,} | {k_s:.3f} | {a_s:.3f} | {k_m:.2f} | {a_m:.2f} |"
+    points = [
+        dict(zip(COLUMNS, (name, value, k_s, a_s, k_m, a_m), strict=True))
         for name, by in seen.items()
         for (value, k_s, k_m), (_, a_s, a_m) in zip(*by.values(), strict=True)
     ]
-    return [
-        "## How it grows",
-        "",
-        "![Seconds and peak memory of a window against coordinates, unroll, sources "
-        "and batch, for the kit and for autograd; the table below has the "
-        "numbers](tests/bench/growth.png)",
-        "",
-        "10,000 coordinates, unroll 20, one source, but for what is varied; batch is "
-        "of digits networks. autograd is the kit's own LSTM, differentiated by "
-        "autograd. The kit keeps what the LSTM computed up to 0.5 GB, and beyond that "
-        "computes it twice.",
-        "",
-        "| varied | to | kit, s | autograd, s | kit, GB | autograd, GB |",
-        "|---|---|---|---|---|---|",
-        *rows,
-    ]
+    return report.section(
+        "How it grows",
+        [
+            "![Seconds and peak memory of a window against coordinates, unroll, "
+            "sources and batch, for the kit and for autograd; the table below has the "
+            "numbers](tests/bench/growth.png)",
+            "10,000 coordinates, unroll 20, one source, but for what is varied; batch "
+            "is of digits networks. autograd is the kit's own LSTM, differentiated by "
+            "autograd. The kit keeps what the LSTM computed up to 0.5 GB, and beyond "
+            "that computes it twice.",
+            report.table("points", COLUMNS),
+        ],
+        points=points,
+    )
 
 
 if __name__ == "__main__":
     if sys.argv[1:]:
         print(point(sys.argv[1], json.loads(sys.argv[2])))
     else:
-        print("\n".join(lines()))
+        print(report.markdown(measured()))

@@ -7,9 +7,10 @@ from functools import cache
 
 from l2o_kit.baselines import rivals
 from l2o_kit.evaluate import optimize, paired_ratio
+from l2o_kit.lessons.l03_lstm.minute import MetaTraining
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.optimizer import LSTMOptimizer
-from l2o_kit.teaching.live_training import MetaTraining
+from tests.bench import report
 
 SECONDS, PROBLEMS, JUDGED = 60, 1000, 7  # seconds, how many, their seed
 
@@ -56,43 +57,52 @@ def hands(objective: str, of) -> dict:
     }
 
 
-def lines(seeds=range(5)) -> list[str]:
-    """The section of BENCHMARKS.md: every seed that was run is in it."""
-    rows = [
-        row
-        for make in (LSTMOptimizer, Own)
-        for seed in seeds
-        for row in judge(make, seed)
-    ]
-    return [
-        f"## {SECONDS} seconds of meta-training, from random phi",
-        "",
-        "The live cell of lesson 03, as it stands: quadratics of ten dimensions; "
-        f"judged on {PROBLEMS:,} fresh ones beside the six rivals (and Adam with "
-        "cosine decay), their rates tuned on others, for the mean loss if not said "
-        "otherwise. Below 1, the learned optimizer is better. LSTMOptimizer is "
-        "differentiated by hand, Own (a student's own forward) by autograd.",
-        "",
-        "| optimizer | seed | meta-steps | judged by | learned | best rival | ratio |",
-        "|---|---|---|---|---|---|---|",
-        *rows,
-    ]
+COLUMNS = {
+    "optimizer": "",
+    "seed": "",
+    "meta-steps": ",",
+    "judged by": "",
+    "learned": ".3g",
+    "best rival": "",
+    "its loss": ".3g",
+    "ratio": ".2f",
+}
 
 
-def judge(make, seed: int) -> list[str]:
+def measured(seeds=range(5)) -> dict:
+    """The section of the report: every seed that was run is in it."""
+    return report.section(
+        f"{SECONDS} seconds of meta-training, from random phi",
+        [
+            "The live cell of lesson 03, as it stands: quadratics of ten dimensions; "
+            f"judged on {PROBLEMS:,} fresh ones beside the six rivals (and Adam with "
+            "cosine decay), their rates tuned on others, for the mean loss if not said "
+            "otherwise. Below 1, the learned optimizer is better. LSTMOptimizer is "
+            "differentiated by hand, Own (a student's own forward) by autograd.",
+            report.table("seeds", COLUMNS),
+        ],
+        seeds=[
+            row
+            for make in (LSTMOptimizer, Own)
+            for seed in seeds
+            for row in judge(make, seed)
+        ],
+    )
+
+
+def judge(make, seed: int) -> list[dict]:
     """One training, a row for each judgement."""
     optimizer, meta_steps = train(make, seed)
     ours, rows = optimize(optimizer, Quadratic(), batch=PROBLEMS, seed=JUDGED), []
     for what, objective, of in JUDGEMENTS:
         name, best = min(hands(objective, of).items(), key=lambda x: x[1].mean())
-        ratio, low, high = paired_ratio(of(ours), best)
-        rows.append(
-            f"| {make.__name__} | {seed} | {meta_steps:,} | {what} | "
-            f"{of(ours).mean():.3g} | {name}, {best.mean():.3g} | {ratio:.2f} "
-            f"[{low:.2f}, {high:.2f}] |"
-        )
+        ratio = [float(end) for end in paired_ratio(of(ours), best)]
+        losses = float(of(ours).mean()), name, float(best.mean())
+        row = make.__name__, seed, meta_steps, what, *losses, ratio
+        turned = {"rival / learned": [1 / ratio[k] for k in (0, 2, 1)]}
+        rows.append(dict(zip(COLUMNS, row, strict=True)) | turned)
     return rows
 
 
 if __name__ == "__main__":
-    print("\n".join(lines()))
+    print(report.markdown(measured()))

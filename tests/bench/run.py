@@ -1,8 +1,9 @@
-"""Speed and memory, measured in one run and written to BENCHMARKS.md: ``make bench``.
+"""Speed and memory, measured in one run: ``make bench``.
 
     python -m tests.bench.run                       everything, anew
     python -m tests.bench.run deploy students       these sections; the rest stays
 
+Numbers go into BENCHMARKS.json, and BENCHMARKS.md is made from them; see report.py.
 Timings on a shared machine are noisy: read the ratios, which are medians of pairs
 measured in turn.
 
@@ -16,22 +17,23 @@ import statistics
 import sys
 import time
 from importlib import import_module, metadata
-from pathlib import Path
 
-RESULTS = Path(__file__).parents[2] / "BENCHMARKS.md"
+from tests.bench import report
+
 THREADS = min(2, os.cpu_count() or 1)
 HORIZON, UNROLL, BATCH, PAIRS = 100, 20, 128, 5
+RATE = "problems a second"
 SECTIONS = {  # name: module and function, in the order of the file
-    "engine": ("engine", "tables"),
-    "growth": ("growth", "lines"),
-    "minute": ("minute", "lines"),
+    "engine": ("engine", "measured"),
+    "growth": ("growth", "measured"),
+    "minute": ("minute", "measured"),
     "quadratics": ("run", "meta_training"),
-    "trust": ("trust", "lines"),
-    "stop": ("stop", "lines"),
-    "slider": ("slider", "lines"),
+    "trust": ("trust", "measured"),
+    "stop": ("stop", "measured"),
+    "slider": ("slider", "measured"),
     "checkpoints": ("run", "checkpoints"),
-    "deploy": ("deploy", "lines"),
-    "students": ("students", "lines"),
+    "deploy": ("deploy", "measured"),
+    "students": ("students", "measured"),
 }
 
 
@@ -79,7 +81,7 @@ def rate(work) -> float:
     return problems / (time.perf_counter() - began)
 
 
-def meta_training() -> list[str]:
+def meta_training() -> dict:
     """Problems a second, this kit against one at a time through everything."""
     from l2o_kit.optimizees import Quadratic
     from l2o_kit.optimizer import LSTMOptimizer
@@ -101,81 +103,75 @@ def meta_training() -> list[str]:
         pairs.append((rate(lambda: this_kit(trainer)), slow))
     fast, slow = (statistics.median(column) for column in zip(*pairs[1:], strict=True))
     ratio = statistics.median(a / b for a, b in pairs[1:])
-    return [
-        "## Meta-training on quadratics",
-        "",
-        f"Ten dimensions, {HORIZON} steps, unroll {UNROLL}; medians of {PAIRS}.",
-        "",
-        "| | problems a second |",
-        "|---|---|",
-        f"| this kit, {BATCH} side by side | {fast:,.0f} |",
-        f"| one at a time, differentiated through everything | {slow:,.1f} |",
-        f"| ratio | {ratio:,.0f} |",
-    ]
+    return report.section(
+        "Meta-training on quadratics",
+        [
+            f"Ten dimensions, {HORIZON} steps, unroll {UNROLL}; medians of {PAIRS}.",
+            report.table("rates", {"": "", RATE: ",.4g"}),
+        ],
+        rates=[
+            {"": f"this kit, {BATCH} side by side", RATE: fast},
+            {"": "one at a time, differentiated through everything", RATE: slow},
+            {"": "ratio", RATE: ratio},
+        ],
+        ratios={
+            "side by side / one at a time": ratio,
+            "one at a time / side by side": slow / fast,
+        },
+    )
 
 
-def checkpoints() -> list[str]:
+def checkpoints() -> dict:
     """The size of every shipped optimizer."""
     from l2o_kit.checkpoint import PRETRAINED, pretrained
 
-    rows = [
-        f"| {name} | {(PRETRAINED / f'{name}.safetensors').stat().st_size / 1000:.1f} |"
-        for name in pretrained()
-    ]
-    return ["## Shipped checkpoints", "", "| name | kB |", "|---|---|", *rows]
+    files = {name: PRETRAINED / f"{name}.safetensors" for name in pretrained()}
+    return report.section(
+        "Shipped checkpoints",
+        [report.table("files", {"name": "", "kB": ".1f"})],
+        files=[
+            {"name": name, "kB": path.stat().st_size / 1000}
+            for name, path in files.items()
+        ],
+    )
 
 
-def section(name: str) -> str:
+def section(name: str) -> dict:
     """Measure a section, and print it."""
     module, function = SECTIONS[name]
     if name != "students":
         import torch
 
         torch.set_num_threads(THREADS)
-    text = "\n".join(getattr(import_module(f"tests.bench.{module}"), function)())
-    print(text, flush=True)
-    return text
-
-
-def splice(text: str, new: str) -> str:
-    """The section with the heading of the new one gives way to it; else it is added.
-
-    >>> splice("# A\\n\\n## B\\n\\n1\\n\\n## C\\n\\n2\\n", "## B\\n\\n3")
-    '# A\\n\\n## B\\n\\n3\\n\\n## C\\n\\n2\\n'
-    """
-    parts, heading = text.rstrip("\n").split("\n\n## "), new.split("\n")[0]
-    headings = [f"## {part}".split("\n")[0] for part in parts]
-    if heading in headings:
-        parts[headings.index(heading)] = new.removeprefix("## ")
-    else:
-        parts.append(new.removeprefix("## "))
-    return "\n\n## ".join(parts) + "\n"
+    found = getattr(import_module(f"tests.bench.{module}"), function)()
+    print(report.markdown(found), flush=True)
+    return found
 
 
 def everything():
-    """Measure all; the file grows with every section."""
+    """Measure all; the files grow with every section."""
     machine = (
         f"{os.cpu_count()} cores ({platform.machine()}), {THREADS} threads, Python "
         f"{platform.python_version()}, torch {metadata.version('torch').split('+')[0]}."
     )
-    head = ["# Benchmarks", "", "Written by `make bench`; do not edit.", "", machine]
+    known = {"machine": machine, "sections": {}}
     students = section("students")  # before this process holds PyTorch
-    texts = ["\n".join(head)]
     for name in SECTIONS:
-        texts.append(students if name == "students" else section(name))
-        RESULTS.write_text("\n\n".join(texts) + "\n")
+        known["sections"][name] = students if name == "students" else section(name)
+        report.write(known)
 
 
 def main(names: list[str]):
-    """Measure all sections, or those that are named, and write BENCHMARKS.md."""
+    """Measure all sections, or those that are named, and write the files."""
     for name in names:
         if name not in SECTIONS:
             raise SystemExit(f"{name!r} is not known. Use some of {list(SECTIONS)}.")
     if not names:
         everything()
     for name in sorted(names, key="students".__ne__):  # before the others, as above
-        new = section(name)
-        RESULTS.write_text(splice(RESULTS.read_text(), new))
+        new, known = section(name), report.read()
+        known["sections"][name] = new
+        report.write(known)
 
 
 if __name__ == "__main__":

@@ -6,40 +6,42 @@ from pathlib import Path
 
 from playwright.sync_api import TimeoutError as NothingNew
 
+from tests.bench import report
 from tests.browser import lab
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PRESSES = 12  # a slider, from its left end; each shows a setting for the first time
 
 
-def lines() -> list[str]:
-    """The section of BENCHMARKS.md."""
+def measured() -> dict:
+    """The section of the report."""
     if not lab.chromium():
-        return ["## Slider to pixels", "", f"Not measured: {lab.MISSING}"]
-    rows, everything = [], []
+        return report.section("Slider to pixels", [f"Not measured: {lab.MISSING}"])
+    panels, everything = [], []
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         for title, times in notebook(path.stem).items():
             everything += times
-            rows.append(
-                f"| {path.stem[:2]} | {title} | {len(times)} | {words(times)} |"
-            )
-    return [
-        "## Slider to pixels",
-        "",
-        "Milliseconds from a key press to new pixels in Chromium: every slider of "
-        f"every panel that does not train, up to {PRESSES} presses each from its left "
-        "end, nothing cached. All together: median "
-        f"{statistics.median(everything):.0f}, 95th percentile {late(everything):.0f}.",
-        "",
-        "| lesson | panel | presses | median | 95th percentile |",
-        "|---|---|---|---|---|",
-        *rows,
-    ]
+            which = {"lesson": path.stem[:2], "panel": title, "presses": len(times)}
+            panels.append(which | times_of(times))
+    ms = ("median", "95th percentile")
+    columns = {"lesson": "", "panel": "", "presses": ""} | dict.fromkeys(ms, ".0f")
+    return report.section(
+        "Slider to pixels",
+        [
+            "Milliseconds from a key press to new pixels in Chromium: every slider of "
+            f"every panel that does not train, up to {PRESSES} presses each from its "
+            "left end, nothing cached. All together: median {all[median]:.0f}, 95th "
+            "percentile {all[95th percentile]:.0f}.",
+            report.table("panels", columns),
+        ],
+        all=times_of(everything),
+        panels=panels,
+    )
 
 
-def words(times) -> str:
+def times_of(times) -> dict[str, float]:
     """Median and 95th percentile, as cells of a table."""
-    return f"{statistics.median(times):.0f} | {late(times):.0f}"
+    return {"median": statistics.median(times), "95th percentile": late(times)}
 
 
 def late(times) -> float:
@@ -89,4 +91,4 @@ def press(page, handle) -> list[float]:
 
 
 if __name__ == "__main__":
-    print("\n".join(lines()))
+    print(report.markdown(measured()))

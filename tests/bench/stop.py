@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.bench import report
+
 PROGRAM = """
 import random, signal, sys, threading, time, os
 # a job that a shell put in the background has no handler
@@ -23,8 +25,8 @@ print(time.perf_counter() - sent[0])
 """
 
 
-def lines(times: int = 7) -> list[str]:
-    """The section of BENCHMARKS.md."""
+def measured(times: int = 7) -> dict:
+    """The section of the report."""
     seen = [
         float(
             subprocess.run(
@@ -37,14 +39,16 @@ def lines(times: int = 7) -> list[str]:
         )
         for _ in range(times)
     ]
-    return [
-        "## Ctrl-C",
-        "",
-        "Meta-training on the 784-256-10 network, stopped at random moments: returned "
-        f"after {1000 * statistics.median(seen):.0f} ms (median of {times}), "
-        f"{1000 * max(seen):.0f} ms at most.",
-    ]
+    return report.section(
+        "Ctrl-C",
+        [
+            "Meta-training on the 784-256-10 network, stopped at random moments: "
+            f"returned after {{ms[median]:.0f}} ms (median of {times}), "
+            "{ms[most]:.0f} ms at most."
+        ],
+        ms={"median": 1000 * statistics.median(seen), "most": 1000 * max(seen)},
+    )
 
 
 if __name__ == "__main__":
-    print("\n".join(lines()))
+    print(report.markdown(measured()))

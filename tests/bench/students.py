@@ -1,6 +1,6 @@
 """What a class needs in memory: real kernels that run whole lessons.
 
-    python -m tests.bench.students        the section of BENCHMARKS.md, as text
+    python -m tests.bench.students        the section of the report, as text
 
 Three numbers of a process. RSS: all the memory it sees. PSS: the same, but what it
 shares with n - 1 others counts as 1/n. USS: what it has for itself alone. Whatever else
@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 from jupyter_client import KernelManager
 
+from tests.bench import report
 from tests.browser.lab import lab
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -149,48 +150,48 @@ def mean(kernels: list[dict], what: str) -> float:
     return statistics.mean(kernel[what] for kernel in kernels)
 
 
-def lines() -> list[str]:
-    """The section of BENCHMARKS.md."""
-    foreign, rows = others(), {}
+def measured() -> dict:
+    """The section of the report."""
+    foreign, found = others(), {}
     for name, counts in LESSONS.items():
         for count in counts:
             for moment, kernels in lesson(name, count).items():
-                rows.setdefault(moment, {})[count] = kernels
+                found.setdefault(moment, {})[count] = kernels
     foreign = max(foreign, others())
-    return [
-        "## A class at once: memory per student",
-        "",
-        "MB of a real kernel that runs the cells of a lesson (one thread, "
-        f"{LIVE['L2O_LIVE_SECONDS']} seconds where a cell trains), with one kernel and "
-        f"with {CLASSES[-1]} at once (means). RSS: all that a process sees. PSS: what "
-        "n processes share counts as 1/n to each. USS: what it has for itself alone. "
-        "Peak: the sample, of five a second, with the largest RSS. Other processes "
-        f"that held PyTorch meanwhile, and so made PSS smaller: {foreign}.",
-        "",
-        "| after | RSS, 1 | PSS, 1 | USS, 1 | RSS, 3 | PSS, 3 | USS, 3 |",
-        "|---|---|---|---|---|---|---|",
-        *(_row(moment, by) for moment, by in rows.items()),
-        *(_row(moment, {1: [seen]}) for moment, seen in server()),
-        "",
-        f"n students, each with one kernel at the peak of lesson 03: {_sum(rows)}.",
-    ]
+    of_server = ((moment, {1: [seen]}) for moment, seen in server())
+    moments = [_row(moment, by) for moment, by in (*found.items(), *of_server)]
+    return report.section(
+        "A class at once: memory per student",
+        [
+            "MB of a real kernel that runs the cells of a lesson (one thread, "
+            f"{LIVE['L2O_LIVE_SECONDS']} seconds where a cell trains), with one kernel "
+            f"and with {CLASSES[-1]} at once (means). RSS: all that a process sees. "
+            "PSS: what n processes share counts as 1/n to each. USS: what it has for "
+            "itself alone. Peak: the sample, of five a second, with the largest RSS. "
+            "Other processes that held PyTorch meanwhile, and so made PSS smaller: "
+            f"{foreign}.",
+            report.table("moments", dict.fromkeys(moments[0], ".0f")),
+            "n students, each with one kernel at the peak of lesson 03: n times "
+            "{each[own]:.0f} MB, and {each[shared]:.0f} MB that all share.",
+        ],
+        moments=moments,
+        each=_each(found["lesson 03, peak"][CLASSES[-1]]),
+    )
 
 
-def _sum(rows) -> str:
-    """What n kernels need, from the largest class."""
-    kernels = rows["lesson 03, peak"][CLASSES[-1]]
-    own, all_seen = mean(kernels, "USS"), mean(kernels, "RSS")
-    return f"n times {own:.0f} MB, and {all_seen - own:.0f} MB that all share"
+def _each(kernels: list[dict]) -> dict[str, float]:
+    """MB that each kernel of the largest class needs, and that all of them share."""
+    own = mean(kernels, "USS")
+    return {"own": own, "shared": mean(kernels, "RSS") - own}
 
 
-def _row(moment: str, by: dict[int, list[dict]]) -> str:
-    values = [
-        f"{mean(by[count], what):.0f}" if count in by else ""
+def _row(moment: str, by: dict[int, list[dict]]) -> dict:
+    return {"after": moment} | {
+        f"{what}, {count}": mean(by[count], what) if count in by else None
         for count in CLASSES
         for what in ("RSS", "PSS", "USS")
-    ]
-    return f"| {moment} | {' | '.join(values)} |"
+    }
 
 
 if __name__ == "__main__":
-    print("\n".join(lines()))
+    print(report.markdown(measured()))

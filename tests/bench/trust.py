@@ -7,12 +7,13 @@ import numpy as np
 
 from l2o_kit.lessons.l07_softmax.lambdas import AS_IN_THE_RECIPE
 from l2o_kit.trust import KINDS, inverse_variance, learned
+from tests.bench import report
 
 LIVE = 10.0  # seconds
 
 
-def lines(times: int = 3) -> list[str]:
-    """The section of BENCHMARKS.md."""
+def measured(times: int = 3) -> dict:
+    """The section of the report."""
     kind = KINDS["noise"]
     theory, off = inverse_variance(kind.home), []
     for seed in range(times):
@@ -20,18 +21,24 @@ def lines(times: int = 3) -> list[str]:
             kind, kind.home, seed=seed, seconds=LIVE, meta_steps=None
         )
         off.append(np.abs(optimizer.lambdas.numpy() - theory).sum())
-    rows = [f"| {name} | {seconds(name, times):.0f} |" for name in KINDS]
-    return [
-        "## Lambda on a frozen LSTM",
-        "",
-        f"Noise 0.5, 1, 2, 3 for {LIVE:.0f} seconds ({len(log.meta_losses)} meta-steps "
-        "the last time): the distance of lambda to theory, in all, is "
-        f"{statistics.median(off):.3f} (median of {times}), {max(off):.3f} at most.",
-        "",
-        "| whole training on | seconds, median |",
-        "|---|---|",
-        *rows,
-    ]
+    return report.section(
+        "Lambda on a frozen LSTM",
+        [
+            f"Noise 0.5, 1, 2, 3 for {LIVE:.0f} seconds ({{live[meta-steps]}} "
+            "meta-steps the last time): the distance of lambda to theory, in all, is "
+            f"{{live[median]:.3f}} (median of {times}), {{live[most]:.3f}} at most.",
+            report.table("kinds", {"whole training on": "", "seconds, median": ".0f"}),
+        ],
+        live={
+            "meta-steps": len(log.meta_losses),
+            "median": float(statistics.median(off)),
+            "most": float(max(off)),
+        },
+        kinds=[
+            {"whole training on": name, "seconds, median": seconds(name, times)}
+            for name in KINDS
+        ],
+    )
 
 
 def seconds(name: str, times: int) -> float:
