@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from l2o_kit.lessons import claims
+from l2o_kit.lessons import bench, claims, files, papers, rooms
 from l2o_kit.lessons.claims import CLAIMS, verdicts
 from l2o_kit.lessons.l03_lstm.claims import JUDGED
 from l2o_kit.teaching import ledger as claims_ledger
@@ -37,7 +37,7 @@ def ledger(path=ROOT / "CLAIMS.md") -> dict[str, dict[str, str]]:
     [(0.2, 0.5, "holds"), (0.4, 0.6, "not decided"), (0.51, 0.9, "fails")],
 )
 def test_verdict_looks_at_the_whole_interval(low, high, verdict):
-    claim = Claim("x", "00", "", "", 0.5, measure=print, judged_on="")
+    claim = Claim("", print, 0.5)
     assert claim.verdict(low, high) == verdict
 
 
@@ -121,7 +121,9 @@ def test_a_lesson_without_claims_is_named():
 
 
 def test_no_two_claims_have_one_name():
-    assert len(CLAIMS) == len(claims.FOUND)
+    tables = [vars(m).get("CLAIMS", {}) for r in rooms() for m in files(r)]
+    tables += [papers.CLAIMS, bench.CLAIMS]
+    assert len(CLAIMS) == sum(map(len, tables))
 
 
 def test_every_claim_says_what_it_was_judged_on_and_fits_a_table():
@@ -208,7 +210,9 @@ def three(monkeypatch, tmp_path):
             counts[name] += 1
             return values or None
 
-        return Claim(name, "00", f"says {name}", "us", 0.5, measure, "2 seeds", "0.4")
+        return Claim(
+            f"says {name}", measure, 0.5, "us", "2 seeds", "0.4", id=name, lesson="00"
+        )
 
     rows = {
         "a": found("a", 0.1, 0.0, 0.2, "b"),
@@ -269,7 +273,7 @@ def test_an_interrupted_run_keeps_its_rows_and_can_go_on(three, monkeypatch, cap
     def stop(quick, control):
         raise KeyboardInterrupt
 
-    rows["c"] = Claim("c", "00", "says c", "us", 0.5, stop, "2 seeds")
+    rows["c"] = Claim("says c", stop, 0.5, "us", "2 seeds", id="c", lesson="00")
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, path)
     assert stopped.value.code == 130 and "--resume" in capsys.readouterr().err
@@ -372,5 +376,5 @@ def test_numbers_are_written_with_three_decimals_or_as_powers(value, text):
     ],
 )
 def test_an_interval_is_written_with_its_rounding_or_as_a_bound(bound, found, text):
-    claim = Claim("x", "00", "", "", 1e-11, print, "", bound=bound)
+    claim = Claim("", print, 1e-11, bound=bound)
     assert interval(claim, found) == text
