@@ -98,8 +98,8 @@ def png(figure: Figure) -> bytes:
 def encode(canvas: FigureCanvasAgg) -> bytes:
     """What is on a canvas now, as PNG bytes; drawn once, which savefig does not do.
 
-    Written by hand: without row filters it takes a third of the time of a library's,
-    and every slider waits for it. Source: the PNG specification, third edition.
+    Written by hand, without row filters: with Pillow a slider's move takes 20 to 45 %
+    longer (medians of 50). Source: the PNG specification, third edition.
     """
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     height, width, _ = pixels.shape

@@ -12,7 +12,7 @@ Networks:
     PixelNoise(s)     X + s eps
     Poison(r)         a share r of the labels is another class
     Subset(n, c)      n examples, their classes drawn with concentration c
-    Loss(f), Activation(name), Variant(network)
+    Loss(f), Activation(name)
 
 ``spoil(view, own, common)`` gives the spoilt view. ``own`` is a generator of the
 source alone, ``common`` one that starts alike for all sources of the problems.
@@ -226,26 +226,6 @@ class Subset(Part):
             for _ in view.theta0
         ]
         return view.but(rows=torch.stack(rows))
-
-
-@dataclass(frozen=True)
-class Variant(Part):
-    """The same theta and data in another Network, of as many coordinates."""
-
-    network: Network
-    changes_loss: ClassVar[bool] = True
-
-    def check(self, optimizee):
-        super().check(optimizee)
-        if self.network.coords != optimizee.coords:
-            raise ValueError(
-                "sources share theta, and disagree on how long it is: "
-                f"{self.network.coords} and {optimizee.coords} coordinates."
-            )
-
-    def spoil(self, view, own, common):
-        """Its module and loss, the view's data."""
-        return view.but(network=self.network)
 
 
 @dataclass(frozen=True)

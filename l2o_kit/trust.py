@@ -24,7 +24,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from l2o_kit.checkpoint import load
 from l2o_kit.concurrent import Concurrent
@@ -48,24 +47,6 @@ def trusting(name: str, num_sources: int) -> LSTMOptimizer:
     optimizer = LSTMOptimizer(**config)
     weights = shipped.state_dict() | {"alpha": optimizer.alpha.detach()}
     optimizer.load_state_dict(weights)
-    return optimizer
-
-
-@torch.no_grad()
-def weighing(name: str, lambdas) -> LSTMOptimizer:
-    """A shipped optimizer with these lambdas, which must add up to 1; 0 is legal.
-
-    >>> weighing("quadratic", [0.75, 0.25]).lambdas
-    tensor([0.7500, 0.2500])
-    """
-    lambdas = torch.as_tensor(lambdas, dtype=torch.float32)
-    if (lambdas < 0).any() or abs(float(lambdas.sum()) - 1) > 1e-4:
-        raise ValueError(
-            f"lambdas={[round(x, 4) for x in lambdas.tolist()]}: they must not be "
-            "negative, and add up to 1."
-        )
-    optimizer = trusting(name, len(lambdas))
-    optimizer.alpha.copy_(lambdas.clamp(min=1e-30).log())
     return optimizer
 
 

@@ -43,9 +43,10 @@ from l2o_kit.lessons.l07_softmax.live import LiveTrust, LiveTurned
 from l2o_kit.lessons.l07_softmax.paths import Paths, seeds_question
 from l2o_kit.lessons.stored import read
 from l2o_kit.optimizees import Quadratic
-from l2o_kit.trust import KINDS, trusting, weighing
+from l2o_kit.trust import KINDS, trusting
 from l2o_kit.window import Trainer
 from tests.oracle import same_runs
+from tests.test_trust import with_lambdas
 
 PANELS = {"noise": Noisy, "rotation": Rotated, "poison": Poisoned}
 
@@ -66,7 +67,7 @@ def test_a_random_setting_of_the_grid(name, draw):
     (k,) = draw(range(len(settings(kind))))
     amounts, concurrent = settings(kind)[k], kind.make(settings(kind)[k])
     rules = {
-        "anew": weighing(kind.frozen, rows["lambdas"][k]),
+        "anew": with_lambdas(kind.frozen, rows["lambdas"][k]),
         "average": load(kind.frozen),
         "adam": Baseline("Adam", float(rows["lr"][k])),
     }
@@ -134,7 +135,7 @@ def test_a_random_run_in_conflict(monkeypatch, draw):
     """Losses from the stored lambda; and that a short training tells the two apart."""
     k, seed = draw(range(2), range(cooperation.CONFLICT_SEEDS))
     rows = read("conflict")
-    rule = weighing("digits", rows["lambdas"][k, seed])
+    rule = with_lambdas("digits", rows["lambdas"][k, seed])
     again = cooperation.end(
         rule, KINDS["rotation"].make(cooperation.CONFLICT), 8, seed=1 + seed
     )
