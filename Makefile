@@ -27,7 +27,7 @@ $(STAMP): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Setting up $(VENV): about 250 MB to download, a minute or two, once."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools -e ".[test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools -e ".[lab,test]"
 	@touch $@
 
 lab: $(STAMP) my_work ## open JupyterLab on the notebooks
@@ -102,7 +102,7 @@ exercises: $(STAMP) ## make the students' notebooks from the lessons
 	$(BIN)/python -m tests.exercises
 
 clean: ## throw caches away
-	rm -rf .pytest_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis notebooks/.ipynb_checkpoints
 
 distclean: clean ## and the environments
 	rm -rf $(VENV) $(JAX)

@@ -41,7 +41,7 @@ import importlib
 
 from l2o_kit import data, plots, trust
 from l2o_kit.baselines import rivals, tuned_baselines
-from l2o_kit.checkpoint import load, save
+from l2o_kit.checkpoint import load, save, version
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.diagnosis import diagnose
@@ -85,6 +85,10 @@ _MOVED = {
     "check": "Each lesson has its own: from l2o_kit.lessons import l00_start as "
     "lesson, then lesson.check.update_rule(...).",
 }
+
+
+__version__ = version()
+del version
 
 
 def __getattr__(name):

@@ -194,12 +194,20 @@ def _checksum(tensors, header) -> str:
     return digest.hexdigest()
 
 
+def version() -> str:
+    """The kit's own, as installed; "0+unknown" where it runs without being so."""
+    try:
+        return metadata.version("l2o_kit")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
 def today() -> dict:
     """The date and the versions in use, for provenance."""
     versions = {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "l2o_kit": metadata.version("l2o_kit"),
+        "l2o_kit": version(),
     }
     return {"date": datetime.date.today().isoformat(), "versions": versions}
 

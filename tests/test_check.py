@@ -46,7 +46,8 @@ def test_a_damaged_checkpoint_is_named(monkeypatch, tmp_path):
 
 def test_oldest_versions_are_those_of_pyproject():
     text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
-    needs = tomllib.loads(text)["project"]["dependencies"]
+    project = tomllib.loads(text)["project"]
+    needs = project["dependencies"] + project["optional-dependencies"]["lab"]
     assert dict(line.split(">=") for line in needs) == installation.OLDEST
 
 

@@ -1,14 +1,12 @@
-"""The house: who may import whom, what is public, what the environment files say."""
+"""The house: who may import whom, what is public, what the Makefile says."""
 
 import ast
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
 import l2o_kit
 
@@ -137,41 +135,6 @@ def test_command_lines_name_what_is_unknown(module_name):
     command = [sys.executable, "-m", f"l2o_kit.lessons.{module_name}", "nothing"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and "'nothing'" in done.stderr
-
-
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-
-def needs() -> dict[str, str]:
-    """name -> lower bound, of all that pyproject asks for."""
-    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
-    return dict(line.split(">=") for line in lines)
-
-
-def test_environment_yml_asks_for_the_same_as_pyproject():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    assert environment["channels"] == ["conda-forge", "nodefaults"]
-    *lines, pip = environment["dependencies"]
-    assert pip == {"pip": ["-e ."]} and lines[:2] == ["python=3.11", "pip"]
-    conda = dict(line.split(">=") for line in lines[2:])
-    conda["torch"] = conda.pop("pytorch")
-    assert conda.pop("setuptools")
-    assert conda == needs()
-
-
-def test_constraints_pin_all_that_is_asked_for_and_no_local_build():
-    text = (ROOT / "constraints.txt").read_text()
-    pins = dict(re.findall(r"^([\w.-]+)==([\w.+]+)$", text, re.M))
-    assert set(needs()) <= {name.lower() for name in pins}
-    assert pins["torch"] == "2.13.0" and "setuptools" in pins
-    assert not any("+" in version for version in pins.values())
-
-
-@pytest.mark.parametrize("name", ["pyproject.toml", "environment.yml"])
-def test_every_dependency_has_a_reason(name):
-    for line in (ROOT / name).read_text().splitlines():
-        if ">=" in line and "requires" not in line:
-            assert "#" in line, line
 
 
 def test_help_lists_every_target_of_the_makefile():
