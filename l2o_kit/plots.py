@@ -88,6 +88,22 @@ def new_figure(width: float = 8.0, height: float = 3.8, columns: int = 1):
     return figure, list(axes)
 
 
+def scale(axis, label: str, low, high, kind: str | None = None):
+    """Name an axis of a plot and set its ends; kind: "log", where it is not linear.
+
+    Example: ``scale(ax.yaxis, "loss", 1e-3, 10, "log")``
+    """
+    d = axis.axis_name
+    kind = {f"{d}scale": kind} if kind else {}
+    axis.axes.set(**kind, **{f"{d}lim": (low, high), f"{d}label": label})
+
+
+def legend_above(ax, columns: int, x: float = 0.5, **more):
+    """The legend in a row above the plot, about x of its width."""
+    place = {"loc": "lower center", "bbox_to_anchor": (x, 1.0), "frameon": False}
+    ax.legend(**place, ncols=columns, **more)
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG bytes."""
     canvas = FigureCanvasAgg(figure)

@@ -6,7 +6,7 @@ A bar is a thick line, so that its height is among the plotted numbers.
 import numpy as np
 from matplotlib.lines import Line2D
 
-from l2o_kit.plots import BLACK, GREEN, GREY, VERMILION
+from l2o_kit.plots import BLACK, GREEN, GREY, VERMILION, legend_above, scale
 
 # account: colour; a hatch would need patches, so each has a marker at its top too
 LOOKS = {
@@ -54,23 +54,12 @@ class Bars:
                 markerfacecolor=colour,
                 label=name,
             )[0]
-        ax.set(
-            ylim=(0, 1.02),
-            xlim=(-0.55, num_sources - 0.45),
-            xticks=places,
-            xlabel="source k",
-            ylabel="weight lambda_k",
-        )
+        scale(ax.xaxis, "source k", -0.55, num_sources - 0.45)
+        scale(ax.yaxis, "weight lambda_k", 0, 1.02)
+        ax.set(xticks=places)
         ax.grid(axis="x", visible=False)
-        ax.legend(
-            loc="lower center",
-            bbox_to_anchor=(0.5, 1.0),
-            frameon=False,
-            ncols=len(accounts),
-            fontsize=9,
-            handletextpad=0.1,
-            columnspacing=0.8,
-        )
+        narrow = {"handletextpad": 0.1, "columnspacing": 0.8}
+        legend_above(ax, len(accounts), fontsize=9, **narrow)
 
     @property
     def moving(self) -> list:

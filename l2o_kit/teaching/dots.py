@@ -5,7 +5,7 @@ A bar stands at the median of the dots.
 
 import numpy as np
 
-from l2o_kit.plots import BLACK, VERMILION, new_figure, plain_ticks
+from l2o_kit.plots import BLACK, VERMILION, new_figure, plain_ticks, scale
 from l2o_kit.teaching.panel import Panel
 
 
@@ -43,13 +43,8 @@ class Dots(Panel):
             )[0]
             for k in range(self.rows)
         ]
-        ax.set(
-            xscale="log",
-            xlim=(self.low, self.high),
-            ylim=(-self.rows + 0.4, 0.6),
-            yticks=[],
-            xlabel=self.label,
-        )
+        scale(ax.xaxis, self.label, self.low, self.high, "log")
+        ax.set(ylim=(-self.rows + 0.4, 0.6), yticks=[])
         ax.set_ylabel(self.longest, color="none", rotation=0, labelpad=60)
         plain_ticks(ax.xaxis, self.ticks)
         return figure, [*self.names, *self.bars, *self.dots]

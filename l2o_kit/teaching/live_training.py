@@ -16,7 +16,16 @@ import torch
 from l2o_kit.baselines import SIX, STEPS, rivals
 from l2o_kit.evaluate import optimize
 from l2o_kit.groups import Learned
-from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, plain_ticks, size, style
+from l2o_kit.plots import (
+    BLACK,
+    GREY,
+    VERMILION,
+    new_figure,
+    plain_ticks,
+    scale,
+    size,
+    style,
+)
 from l2o_kit.problems import PROBLEMS
 from l2o_kit.teaching.run_panel import RunPanel
 from l2o_kit.teaching.sweep import sweep
@@ -187,26 +196,16 @@ class LiveTraining(RunPanel):
         (self.ratio,) = left.plot(
             [0], [1], color=VERMILION, linewidth=2.6, marker="o", markersize=4
         )
-        left.set(
-            xlim=(-2, 102),
-            ylim=(self.low, self.high),
-            yscale="log",
-            xlabel="training time, % of the budget",
-            ylabel="mean loss, learned / best rival",
-        )
+        scale(left.xaxis, "training time, % of the budget", -2, 102)
+        scale(left.yaxis, "mean loss, learned / best rival", self.low, self.high, "log")
         inside = [tick for tick in self.ticks if self.low <= tick <= self.high]
         plain_ticks(left.yaxis, inside)
         for phase, (name, losses) in enumerate(self.rivals().items()):
             right.plot(losses, **style(name, STEPS, 2 * phase))
         look = style("learned", STEPS)
         (self.curve,) = right.plot(np.ones(STEPS + 1), **look)
-        right.set(
-            yscale="log",
-            ylim=(self.bottom, self.top),
-            xlim=(0, STEPS),
-            xlabel="step t",
-            ylabel="loss f(theta_t)",
-        )
+        scale(right.xaxis, "step t", 0, STEPS)
+        scale(right.yaxis, "loss f(theta_t)", self.bottom, self.top, "log")
         inside = [tick for tick in self.losses if self.bottom < tick < self.top]
         plain_ticks(right.yaxis, inside)
         right.legend(loc=self.legend, frameon=False, ncols=2)

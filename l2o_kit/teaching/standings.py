@@ -4,7 +4,6 @@ Left the losses over the steps; right what each rule has, over all steps or over
 last tenth, relative to the best of the six rivals there. Subclasses say what is stored.
 """
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 
@@ -17,8 +16,10 @@ from l2o_kit.plots import (
     mean_band,
     new_figure,
     plain_ticks,
+    scale,
     style,
 )
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.panel import Panel
 
 LINES = ("-", "--", ":")  # of the learned ones
@@ -53,16 +54,10 @@ class Standings(Panel):
     def make_controls(self):
         """What is measured, a rival for the left, the place."""
         return {
-            "measure": widgets.ToggleButtons(
-                options=list(self.measures), description="right"
-            ),
-            "rival": widgets.ToggleButtons(
-                options=list(RULES), description="rival, left"
-            ),
-            "place": widgets.SelectionSlider(
-                options=[(words, place) for place, words in self.places.items()],
-                description=self.slider,
-                continuous_update=False,
+            "measure": buttons("right", self.measures),
+            "rival": buttons("rival, left", RULES),
+            "place": list_slider(
+                self.slider, [(words, place) for place, words in self.places.items()]
             ),
         }
 
@@ -120,11 +115,8 @@ class Standings(Panel):
             )
         right.axvline(1, color=BLACK, linewidth=1, linestyle="--")
         right.set_yticks([-k for k in range(len(self.names))], self.names)
-        right.set(
-            ylim=(-len(self.names) + 0.4, 0.6),
-            xlim=(LOW, HIGH),
-            xlabel="loss / that of the best of six",
-        )
+        scale(right.xaxis, "loss / that of the best of six", LOW, HIGH)
+        right.set(ylim=(-len(self.names) + 0.4, 0.6))
         moving = [*self.lines.values(), self.rival, self.legend]
         return figure, [*moving, *self.dots.values()]
 

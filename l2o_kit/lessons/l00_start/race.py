@@ -20,9 +20,11 @@ from l2o_kit.plots import (
     mean_band,
     new_figure,
     plain_ticks,
+    scale,
     size,
     style,
 )
+from l2o_kit.teaching.controls import buttons, list_slider, log_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 from l2o_kit.teaching.run_panel import RunPanel
@@ -79,21 +81,12 @@ BUILDERS = {"race_rivals": build_race_rivals, "race_learned": build_race_learned
 
 def rate_slider(value: float = 0.01) -> widgets.FloatLogSlider:
     """Learning rates from 1e-5 to 10, four to a decade."""
-    return widgets.FloatLogSlider(
-        value=value,
-        base=10,
-        min=-5,
-        max=1,
-        step=0.25,
-        description="learning rate",
-        readout_format=".2g",
-        continuous_update=False,
-    )
+    return log_slider("learning rate", value, -5, 1, 0.25)
 
 
 def rival_buttons() -> widgets.ToggleButtons:
     """The hand-designed rivals; JupyterLab would take the arrow keys of a menu."""
-    return widgets.ToggleButtons(options=list(RULES), value="Adam", description="rival")
+    return buttons("rival", RULES, "Adam")
 
 
 class Curves:
@@ -114,13 +107,8 @@ class Curves:
             self.names[name] = ax.text(
                 STEPS + 2, 1, name, color=ink(look["color"]), va="center", weight="bold"
             )
-        ax.set(
-            yscale="log",
-            ylim=(BOTTOM, TOP),
-            xlim=(0, 1.48 * STEPS),
-            xlabel="step t",
-            ylabel="training loss f(theta_t)",
-        )
+        scale(ax.xaxis, "step t", 0, 1.48 * STEPS)
+        scale(ax.yaxis, "training loss f(theta_t)", BOTTOM, TOP, "log")
         ax.set_xticks(range(0, STEPS + 1, 20))
         plain_ticks(ax.yaxis, (0.01, 0.1, 1, 10))
         self.moving = [*self.bands.values(), *self.lines.values(), *self.names.values()]
@@ -163,11 +151,8 @@ class Race(Panel):
 
     def make_controls(self):
         """A rival, its learning rate, and how noisy the pictures are."""
-        noise = widgets.SelectionSlider(
-            options=[(f"{noise:g}", noise) for noise in RACE_NOISE.tolist()],
-            value=0.0,
-            description="pixel noise",
-            continuous_update=False,
+        noise = list_slider(
+            "pixel noise", [(f"{noise:g}", noise) for noise in RACE_NOISE.tolist()], 0.0
         )
         return {"rival": rival_buttons(), "rate": rate_slider(), "noise": noise}
 
@@ -218,14 +203,8 @@ class Race(Panel):
         self.name = right.text(
             1e-5, 1, "learned optimizer", color=colour, va="top", weight="bold"
         )
-        right.set(
-            xscale="log",
-            yscale="log",
-            ylim=(0.1, TOP),
-            xlim=(7e-6, 14),
-            xlabel="learning rate of the rival",
-            ylabel="mean loss over 100 steps",
-        )
+        scale(right.xaxis, "learning rate of the rival", 7e-6, 14, "log")
+        scale(right.yaxis, "mean loss over 100 steps", 0.1, TOP, "log")
         plain_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10))
         plain_ticks(right.xaxis, (1e-5, 1e-3, 0.1, 10))
         right.legend(loc="upper left", frameon=False)

@@ -6,7 +6,6 @@ the last step at every rate, with the rates that theory names.
 
 import math
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.baselines import HAND_MADE, REMEMBER
@@ -16,7 +15,8 @@ from l2o_kit.lessons.l01_descent.valleys import (
     descend,
     divergence_rate,
 )
-from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, plain_ticks, style
+from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, plain_ticks, scale, style
+from l2o_kit.teaching.controls import buttons, log_slider, slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -71,42 +71,14 @@ class Landscape(Panel):
 
     def make_controls(self):
         """A rule, its two numbers, and what the landscape is like."""
-        rule = widgets.ToggleButtons(
-            options=list(HAND_MADE), value="Momentum", description="rule"
-        )
-        log = {"base": 10, "readout_format": ".3g", "continuous_update": False}
+        rule = buttons("rule", HAND_MADE, "Momentum")
         return {
             "rule": rule,
-            "rate": widgets.FloatLogSlider(
-                0.1, min=-3, max=1, step=0.025, description="learning rate", **log
-            ),
-            "momentum": widgets.FloatSlider(
-                0.9,
-                min=0.0,
-                max=0.99,
-                step=0.01,
-                description="momentum beta",
-                continuous_update=False,
-            ),
-            "kappa": widgets.FloatLogSlider(
-                20.0, min=0, max=3, step=0.05, description="condition number", **log
-            ),
-            "noise": widgets.FloatSlider(
-                0.0,
-                min=0.0,
-                max=1.0,
-                step=0.05,
-                description="gradient noise",
-                continuous_update=False,
-            ),
-            "start": widgets.IntSlider(
-                70,
-                min=0,
-                max=180,
-                step=5,
-                description="start, degrees",
-                continuous_update=False,
-            ),
+            "rate": log_slider("learning rate", 0.1, -3, 1, 0.025, ".3g"),
+            "momentum": slider("momentum beta", 0.9, 0.0, 0.99, 0.01),
+            "kappa": log_slider("condition number", 20.0, 0, 3, 0.05, ".3g"),
+            "noise": slider("gradient noise", 0.0, 0.0, 1.0, 0.05),
+            "start": slider("start, degrees", 70, 0, 180, 5),
         }
 
     def compute(self, state):
@@ -135,29 +107,31 @@ class Landscape(Panel):
     def make_figure(self):
         """Three axes: path, loss, and the loss after the last step at every rate."""
         figure, (left, middle, right) = new_figure(10.5, 3.5, columns=3)
+        path = self._make_path(left)
+        (self.loss,) = middle.plot(range(STEPS + 1), np.ones(STEPS + 1), linewidth=2)
+        scale(middle.yaxis, "loss f(theta_t)", BOTTOM, TOP, "log")
+        scale(middle.xaxis, "step t", 0, STEPS)
+        middle.set_title("the loss")
+        valley = self._make_valley(right)
+        for ax in (middle, right):
+            plain_ticks(ax.yaxis, (1e-6, 1e-4, 0.01, 1, 100))
+        return figure, [*path, self.loss, *valley]
+
+    def _make_path(self, left):
+        """Contours, the path, where it begins, and the minimum as a star."""
         self.contours = [
             left.plot([0], [0], color=GREY, linewidth=0.8)[0] for _ in LEVELS
         ]
         (self.path,) = left.plot([0], [0], marker="o", markersize=3, linewidth=1.2)
         (self.origin,) = left.plot([0], [0], "s", color=BLACK, markersize=7)
         (star,) = left.plot([0], [0], "*", color=BLACK, markersize=13, zorder=5)
-        left.set(
-            xlim=(-HALF, HALF),
-            ylim=(-HALF, HALF),
-            aspect="equal",
-            xlabel="theta 1",
-            ylabel="theta 2",
-            title="the path",
-        )
-        (self.loss,) = middle.plot(range(STEPS + 1), np.ones(STEPS + 1), linewidth=2)
-        middle.set(
-            yscale="log",
-            ylim=(BOTTOM, TOP),
-            xlim=(0, STEPS),
-            xlabel="step t",
-            ylabel="loss f(theta_t)",
-            title="the loss",
-        )
+        scale(left.xaxis, "theta 1", -HALF, HALF)
+        scale(left.yaxis, "theta 2", -HALF, HALF)
+        left.set(aspect="equal", title="the path")
+        return [*self.contours, self.path, self.origin, star]
+
+    def _make_valley(self, right):
+        """The last loss at every rate, the chosen rate, and two that theory names."""
         (self.valley,) = right.plot(RATES, np.ones_like(RATES), linewidth=2)
         (self.here,) = right.plot([1], [1], "X", color=BLACK, markersize=11)
         self.limit = right.axvline(1, color=VERMILION, linestyle="--")
@@ -178,31 +152,11 @@ class Landscape(Panel):
                 ("right", BLACK, TOP / 12, "center", 0),
             )
         ]
-        right.set(
-            xscale="log",
-            yscale="log",
-            ylim=(BOTTOM, TOP),
-            xlim=(1e-3, 13),
-            xlabel="learning rate",
-            ylabel=f"loss after {STEPS} steps",
-            title="every rate",
-        )
-        for ax in (middle, right):
-            plain_ticks(ax.yaxis, (1e-6, 1e-4, 0.01, 1, 100))
+        scale(right.xaxis, "learning rate", 1e-3, 13, "log")
+        scale(right.yaxis, f"loss after {STEPS} steps", BOTTOM, TOP, "log")
+        right.set_title("every rate")
         plain_ticks(right.xaxis, (0.001, 0.01, 0.1, 1, 10))
-        moving = [
-            *self.contours,
-            self.path,
-            self.origin,
-            star,
-            self.loss,
-            self.limit,
-            self.best,
-            *self.names,
-            self.valley,
-            self.here,
-        ]
-        return figure, moving
+        return [self.limit, self.best, *self.names, self.valley, self.here]
 
     def draw(self, result):
         """Ellipses, path, curve, valley and the two lines that theory draws."""

@@ -7,7 +7,6 @@ right what each estimator gives at your rate, the truth being 1.
 import functools
 import math
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 
@@ -26,9 +25,12 @@ from l2o_kit.plots import (
     PURPLE,
     SKY,
     VERMILION,
+    legend_above,
     new_figure,
     plain_ticks,
+    scale,
 )
+from l2o_kit.teaching.controls import buttons, list_slider, log_slider, slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -66,34 +68,15 @@ class Laboratory(Panel):
 
     def make_controls(self):
         """The problem, the horizon and window, the noise, and where phi is."""
-        curvatures = widgets.ToggleButtons(
-            options=list(CURVATURES), value="two", description="curvatures"
-        )
-        later = {"continuous_update": False}
+        curvatures = buttons("curvatures", CURVATURES, "two")
         return {
             "curvatures": curvatures,
-            "horizon": widgets.IntSlider(
-                100, min=20, max=200, step=20, description="horizon T", **later
+            "horizon": slider("horizon T", 100, 20, 200, 20),
+            "window": list_slider(
+                "window U", [(str(u), u) for u in (1, 2, 5, 10, 20, 50, 100, 200)], 10
             ),
-            "window": widgets.SelectionSlider(
-                options=[(str(u), u) for u in (1, 2, 5, 10, 20, 50, 100, 200)],
-                value=10,
-                description="window U",
-                **later,
-            ),
-            "noise": widgets.FloatSlider(
-                10.0, min=0.0, max=20.0, step=1.0, description="noise (std)", **later
-            ),
-            "rate": widgets.FloatLogSlider(
-                0.1,
-                base=10,
-                min=-3,
-                max=0.325,
-                step=0.025,
-                readout_format=".3g",
-                description="learning rate",
-                **later,
-            ),
+            "noise": slider("noise (std)", 10.0, 0.0, 20.0, 1.0),
+            "rate": log_slider("learning rate", 0.1, -3, 0.325, 0.025, ".3g"),
         }
 
     def compute(self, state):
@@ -123,49 +106,28 @@ class Laboratory(Panel):
     def make_figure(self):
         """Left the valley of L, right one row for each estimator."""
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
+        return figure, [*self._make_valley(left), *self._make_rows(right)]
+
+    def _make_valley(self, left):
+        """The curve, where each way to look leads, and the chosen rate."""
         (self.curve,) = left.plot(RATES, np.ones_like(RATES), color=GREY, linewidth=2)
-        self.leads = {
-            name: left.plot(
-                [1],
-                [1],
-                marker,
-                color=colour,
-                markersize=12,
-                label=label,
-                linestyle="",
-                fillstyle=fill,
-                markeredgewidth=2,
-                zorder=4 if name == "full" else 3,
-            )[0]
-            for name, (marker, colour, fill, label) in LEADS.items()
-        }
-        (self.here,) = left.plot(
-            [1],
-            [1],
-            "X",
-            color=VERMILION,
-            markersize=12,
-            linestyle="",
-            label="your rate",
-        )
-        left.set(
-            xscale="log",
-            yscale="log",
-            xlim=(8e-4, 3),
-            ylim=(FLOOR / 2, 1e4),
-            xlabel="learning rate alpha = exp(phi)",
-            ylabel="L(phi) above its lowest, %",
-        )
+        large, self.leads = {"markersize": 12, "linestyle": ""}, {}
+        for name, (marker, colour, fill, label) in LEADS.items():
+            look = {"color": colour, "fillstyle": fill, "markeredgewidth": 2} | large
+            above = 4 if name == "full" else 3
+            (mark,) = left.plot([1], [1], marker, label=label, zorder=above, **look)
+            self.leads[name] = mark
+        here = {"color": VERMILION, "label": "your rate"} | large
+        (self.here,) = left.plot([1], [1], "X", **here)
+        scale(left.xaxis, "learning rate alpha = exp(phi)", 8e-4, 3, "log")
+        scale(left.yaxis, "L(phi) above its lowest, %", FLOOR / 2, 1e4, "log")
         plain_ticks(left.xaxis, (0.001, 0.01, 0.1, 1))
         plain_ticks(left.yaxis, (0.1, 1, 10, 100, 1000))
-        left.legend(
-            loc="lower center",
-            bbox_to_anchor=(0.5, 1.0),
-            frameon=False,
-            ncols=2,
-            columnspacing=0.8,
-            handletextpad=0.2,
-        )
+        legend_above(left, 2, columnspacing=0.8, handletextpad=0.2)
+        return [self.curve, *reversed(self.leads.values()), self.here]
+
+    def _make_rows(self, right):
+        """A row for each estimator: its mean, its span, how often its sign is right."""
         places = np.arange(len(NAMES))[::-1]
         (self.means,) = right.plot(
             np.zeros(len(NAMES)), places, "o", color=BLACK, markersize=8, zorder=4
@@ -185,22 +147,13 @@ class Laboratory(Panel):
             for y in places
         ]
         right.set_xscale("symlog", linthresh=1.0)
-        right.set(
-            xlim=(-EDGE, EDGE),
-            ylim=(-0.6, len(NAMES) - 0.4),
-            xlabel="estimate / truth:\nmean, and 80 % of estimates",
+        scale(
+            right.xaxis, "estimate / truth:\nmean, and 80 % of estimates", -EDGE, EDGE
         )
+        right.set(ylim=(-0.6, len(NAMES) - 0.4))
         plain_ticks(right.xaxis, (-10, -1, 0, 1, 10))
         right.set_yticks(places, [LABELS[name] for name in NAMES])
-        moving = [
-            self.curve,
-            *reversed(self.leads.values()),
-            self.here,
-            *self.spans,
-            self.means,
-            *self.signs,
-        ]
-        return figure, moving
+        return [*self.spans, self.means, *self.signs]
 
     def draw(self, result):
         """The curve above its lowest point; estimates relative to the truth."""

@@ -5,10 +5,10 @@ gradient at theta_t, remembers, and adds its update; each theta_t pays a loss f_
 meta-gradient walks back along the solid arrows. Dotted arrows are dropped.
 """
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILION, ink, new_figure
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -75,18 +75,9 @@ class Unrolled(Panel):
 
     def make_controls(self):
         """Second derivatives or not, the window, the weights of the losses."""
-        derivative = widgets.ToggleButtons(
-            options=["exact", "first order"], value="exact", description="derivative"
-        )
-        weights = widgets.ToggleButtons(
-            options=list(WEIGHTS), value="sum", description="weights w_t"
-        )
-        window = widgets.SelectionSlider(
-            options=[(str(u), u) for u in (1, 2, 3, 6)],
-            value=6,
-            description="window U",
-            continuous_update=False,
-        )
+        derivative = buttons("derivative", ["exact", "first order"], "exact")
+        weights = buttons("weights w_t", WEIGHTS, "sum")
+        window = list_slider("window U", [(str(u), u) for u in (1, 2, 3, 6)], 6)
         return {"derivative": derivative, "weights": weights, "window": window}
 
     def compute(self, state):

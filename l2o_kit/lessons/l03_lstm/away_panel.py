@@ -6,13 +6,13 @@ places, another scale, dimension or horizon. Everything is read from ``stored``.
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l03_lstm.away import AXES, HOME, PLACES, POINTS
-from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, plain_ticks, style
+from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, plain_ticks, scale, style
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -35,15 +35,12 @@ class Away(Panel):
 
     def make_controls(self):
         """Which rates the rivals have; and one slider over all places."""
-        place = widgets.SelectionSlider(
-            options=[(f"{axis} {value:g}", (axis, value)) for axis, value in PLACES],
-            value=("dimension", 10),
-            description="place",
-            continuous_update=False,
+        place = list_slider(
+            "place",
+            [(f"{axis} {value:g}", (axis, value)) for axis, value in PLACES],
+            ("dimension", 10),
         )
-        tuned = widgets.ToggleButtons(
-            options=list(TUNED), value=HERE, description="rivals tuned"
-        )
+        tuned = buttons("rivals tuned", TUNED, HERE)
         return {"tuned": tuned, "place": place}
 
     def compute(self, state):
@@ -68,15 +65,14 @@ class Away(Panel):
             left.plot(share, share, **style(name, POINTS, 2 * phase))[0]
             for phase, name in enumerate(NAMES)
         ]
-        left.set(
-            yscale="log",
-            ylim=(LOW, HIGH),
-            xlim=(0, 100),
-            xlabel="step, % of the horizon",
-            ylabel="loss / first loss",
-        )
+        scale(left.xaxis, "step, % of the horizon", 0, 100)
+        scale(left.yaxis, "loss / first loss", LOW, HIGH, "log")
         plain_ticks(left.yaxis, (1e-4, 1e-3, 0.01, 0.1, 1, 10))
         left.legend(loc="upper right", frameon=False, ncols=2, fontsize=9)
+        return figure, [*self.lines, *self._make_ratios(right)]
+
+    def _make_ratios(self, right):
+        """Every place, in three rows; home is named in each."""
         right.axhline(1, color=BLACK, linestyle="--", linewidth=1.4)
         self.columns = _columns()
         self.here = right.axvline(0, color=GREY, linewidth=9, alpha=0.25)
@@ -91,25 +87,15 @@ class Away(Panel):
             home = xs[values.index(HOME[axis])]
             right.text(np.mean(xs), 45, axis, ha="center", weight="bold")
             right.text(home, 0.27, "home", ha="center", color=BLACK)
-        right.text(
-            self.columns[-1],
-            1.1,
-            "worse than\nthe best rival",
-            color=GREY,
-            va="bottom",
-            ha="right",
-        )
-        right.set(
-            yscale="log",
-            ylim=(0.25, 60),
-            xlim=(-0.8, self.columns[-1] + 0.8),
-            ylabel="mean loss, learned / best rival",
-        )
+        words, below = "worse than\nthe best rival", {"va": "bottom", "ha": "right"}
+        right.text(self.columns[-1], 1.1, words, color=GREY, **below)
+        scale(right.yaxis, "mean loss, learned / best rival", 0.25, 60, "log")
+        right.set(xlim=(-0.8, self.columns[-1] + 0.8))
         right.set_xticks(
             self.columns, [f"{value:g}" for _, value in PLACES], rotation=90, fontsize=9
         )
         plain_ticks(right.yaxis, (0.3, 0.5, 1, 3, 10, 30))
-        return figure, [*self.lines, self.here, *self.spans, *self.ratios]
+        return [self.here, *self.spans, *self.ratios]
 
     def draw(self, result):
         """Curves, and every ratio with its interval."""

@@ -6,10 +6,21 @@ With the gates held still, that is momentum with beta = f, but for the two tanh:
 cell clips what is large.
 """
 
-import ipywidgets as widgets
 import numpy as np
 
-from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, new_figure
+from l2o_kit.plots import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    SKY,
+    VERMILION,
+    legend_above,
+    new_figure,
+    scale,
+)
+from l2o_kit.teaching.controls import buttons, log_slider, slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -59,31 +70,13 @@ class Gates(Panel):
 
     def make_controls(self):
         """The stream and its size, the two gates, and the step that is looked at."""
-        stream = widgets.ToggleButtons(
-            options=list(STREAMS), value="steady", description="gradients"
-        )
-        later = {"continuous_update": False}
+        stream = buttons("gradients", STREAMS, "steady")
         return {
             "stream": stream,
-            "size": widgets.FloatLogSlider(
-                0.1,
-                base=10,
-                min=-2,
-                max=1,
-                step=0.25,
-                readout_format=".2g",
-                description="size",
-                **later,
-            ),
-            "forget": widgets.FloatSlider(
-                0.9, min=0.0, max=1.0, step=0.05, description="forget gate f", **later
-            ),
-            "input": widgets.FloatSlider(
-                1.0, min=0.0, max=1.0, step=0.05, description="input gate i", **later
-            ),
-            "step": widgets.IntSlider(
-                10, min=1, max=STEPS, description="look at step", **later
-            ),
+            "size": log_slider("size", 0.1, -2, 1, 0.25),
+            "forget": slider("forget gate f", 0.9, 0.0, 1.0, 0.05),
+            "input": slider("input gate i", 1.0, 0.0, 1.0, 0.05),
+            "step": slider("look at step", 10, 1, STEPS),
         }
 
     def compute(self, state):
@@ -95,6 +88,10 @@ class Gates(Panel):
     def make_figure(self):
         """Left one step as a sum, right all steps; both relative to the largest."""
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
+        return figure, [*self._make_sum(left), *self._make_steps(right)]
+
+    def _make_sum(self, left):
+        """Bars: what is kept, what is new, the cell, the hidden state."""
         places = np.arange(len(PARTS))
         self.stems = [
             left.plot(
@@ -114,61 +111,31 @@ class Gates(Panel):
         left.set(
             xlim=(-0.6, 3.6), ylim=(-1.5, 1.9), yticks=[], ylabel="one step, relative"
         )
+        return [*self.stems, *self.values]
+
+    def _make_steps(self, right):
+        """What goes in, what momentum would keep, the cell and the hidden state."""
         steps = np.arange(1, STEPS + 1)
-        self.d = right.plot(
-            steps,
-            steps,
-            color=GREY,
-            linestyle="",
-            marker="_",
-            markersize=9,
-            markeredgewidth=2.5,
-            label="gradient d",
-        )[0]
-        self.v = right.plot(steps, steps, color=SKY, linewidth=7, label="momentum v")[0]
-        self.c = right.plot(
-            steps,
-            steps,
-            color=VERMILION,
-            marker="o",
-            markersize=4,
-            linewidth=2.2,
-            label="cell c'",
-        )[0]
-        self.h = right.plot(
-            steps, steps, color=GREEN, linestyle="-.", label="hidden h'"
-        )[0]
+        dash = {"linestyle": "", "marker": "_", "markersize": 9, "markeredgewidth": 2.5}
+        looks = (
+            {"color": GREY, "label": "gradient d"} | dash,
+            {"color": SKY, "linewidth": 7, "label": "momentum v"},
+            {"color": VERMILION, "marker": "o", "markersize": 4, "linewidth": 2.2}
+            | {"label": "cell c'"},
+            {"color": GREEN, "linestyle": "-.", "label": "hidden h'"},
+        )
+        lines = [right.plot(steps, steps, **look)[0] for look in looks]
+        self.d, self.v, self.c, self.h = lines
         self.here = right.axvline(1, color=BLACK, linewidth=1, linestyle=":")
         self.scale = right.text(0.6, -1.38, "", color=GREY)
         right.axhline(0, color=BLACK, linewidth=0.8)
-        right.set(
-            xlim=(0.3, STEPS + 0.7),
-            ylim=(-1.5, 1.2),
-            yticks=(-1, 0, 1),
-            xlabel="step t",
-            ylabel="relative to the largest",
-        )
+        scale(right.xaxis, "step t", 0.3, STEPS + 0.7)
+        scale(right.yaxis, "relative to the largest", -1.5, 1.2)
+        right.set(yticks=(-1, 0, 1))
         right.set_xticks((1, 5, 10, 15, 20))
-        right.legend(
-            loc="lower center",
-            bbox_to_anchor=(0.48, 1.0),
-            frameon=False,
-            ncols=4,
-            columnspacing=0.7,
-            handlelength=1.2,
-            fontsize=9,
-            handletextpad=0.8,
-        )
-        return figure, [
-            *self.stems,
-            *self.values,
-            self.here,
-            self.d,
-            self.v,
-            self.c,
-            self.h,
-            self.scale,
-        ]
+        narrow = {"columnspacing": 0.7, "handlelength": 1.2, "handletextpad": 0.8}
+        legend_above(right, 4, x=0.48, fontsize=9, **narrow)
+        return [self.here, *lines, self.scale]
 
     def draw(self, result):
         """One scale for each plot: its largest value is 1."""

@@ -9,13 +9,13 @@ beside it, at the rates tuned on the same kind of problem.
 import functools
 from copy import deepcopy
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 
 from l2o_kit.baselines import HAND_MADE, rivals
 from l2o_kit.checkpoint import load
-from l2o_kit.plots import BLACK, GREY, new_figure, plain_ticks, style
+from l2o_kit.plots import BLACK, GREY, new_figure, plain_ticks, scale, style
+from l2o_kit.teaching.controls import buttons, log_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -105,19 +105,8 @@ class Opened(Panel):
 
     def make_controls(self):
         """The ten past gradients: their pattern and their size."""
-        past = widgets.ToggleButtons(
-            options=list(PATTERNS), value="steady", description="ten before"
-        )
-        size = widgets.FloatLogSlider(
-            0.1,
-            base=10,
-            min=-3,
-            max=2,
-            step=0.1,
-            readout_format=".2g",
-            description="gradient size",
-            continuous_update=False,
-        )
+        past = buttons("ten before", PATTERNS, "steady")
+        size = log_slider("gradient size", 0.1, -3, 2, 0.1)
         return {"past": past, "size": size}
 
     def compute(self, state):
@@ -143,25 +132,15 @@ class Opened(Panel):
             look |= {"markevery": 1}
             self.ages[name] = right.plot(ages, ages, **look)[0]
         self.here = left.axvline(1, color=BLACK, linewidth=1, linestyle=":")
-        left.set(
-            xscale="log",
-            yscale="log",
-            xlim=(SIZES[0], SIZES[-1]),
-            ylim=(LOW, HIGH),
-            xlabel="gradient size",
-            ylabel="size of the update",
-        )
+        scale(left.xaxis, "gradient size", SIZES[0], SIZES[-1], "log")
+        scale(left.yaxis, "size of the update", LOW, HIGH, "log")
         plain_ticks(left.xaxis, (0.001, 0.01, 0.1, 1, 10, 100))
         plain_ticks(left.yaxis, (1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10))
         left.legend(loc="lower right", frameon=False)
         right.axhline(0, color=GREY, linewidth=1)
-        right.set(
-            xlim=(-0.3, PAST + 0.3),
-            ylim=(-1.1, 1.1),
-            yticks=(-1, 0, 1),
-            xlabel="gradient of k steps ago",
-            ylabel="influence, largest = 1",
-        )
+        scale(right.xaxis, "gradient of k steps ago", -0.3, PAST + 0.3)
+        scale(right.yaxis, "influence, largest = 1", -1.1, 1.1)
+        right.set(yticks=(-1, 0, 1))
         right.text(PAST, 0.9, "pushes downhill", color=GREY, ha="right")
         right.text(PAST, -1.0, "pushes uphill", color=GREY, ha="right")
         right.set_xticks(ages[::2])

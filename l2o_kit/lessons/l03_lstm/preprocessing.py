@@ -4,12 +4,22 @@ Left the two numbers that "log_sign" makes of a gradient d > 0, beside d itself.
 how far a gate sigmoid(x) moves between d and 2 d: whatever moves no gate is invisible.
 """
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 
 from l2o_kit.optimizer import log_sign
-from l2o_kit.plots import BLACK, BLUE, GREEN, GREY, VERMILION, new_figure, plain_ticks
+from l2o_kit.plots import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILION,
+    legend_above,
+    new_figure,
+    plain_ticks,
+    scale,
+)
+from l2o_kit.teaching.controls import log_slider, slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -49,24 +59,8 @@ class Preprocessing(Panel):
     def make_controls(self):
         """p, and the size of the gradient."""
         return {
-            "p": widgets.FloatSlider(
-                10.0,
-                min=2.0,
-                max=20.0,
-                step=0.5,
-                description="p",
-                continuous_update=False,
-            ),
-            "size": widgets.FloatLogSlider(
-                1e-3,
-                base=10,
-                min=-8,
-                max=4,
-                step=0.25,
-                readout_format=".2g",
-                description="gradient size |d|",
-                continuous_update=False,
-            ),
+            "p": slider("p", 10.0, 2.0, 20.0, 0.5),
+            "size": log_slider("gradient size |d|", 1e-3, -8, 4, 0.25),
         }
 
     def compute(self, state):
@@ -83,6 +77,13 @@ class Preprocessing(Panel):
     def make_figure(self):
         """Left what the network sees, right what a gate can tell apart."""
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
+        moving = [*self._make_inputs(left), *self._make_gates(right)]
+        for ax in (left, right):
+            plain_ticks(ax.xaxis, (1e-8, 1e-4, 1, 1e4))
+        return figure, moving
+
+    def _make_inputs(self, left):
+        """The two parts that the network is shown, beside d itself."""
         left.plot(SIZES, SIZES, color=VERMILION, linestyle="--", linewidth=2)
         left.text(2.2, 1.25, "d itself", color=VERMILION, weight="bold")
         self.parts = [
@@ -99,16 +100,13 @@ class Preprocessing(Panel):
         self.points = [
             left.plot([1], [1], marker, color=BLACK, markersize=9)[0] for marker in "os"
         ]
-        left.set(
-            xscale="log",
-            xlim=(SIZES[0], SIZES[-1]),
-            ylim=(-1.5, 1.5),
-            xlabel="gradient size |d|, d > 0",
-            ylabel="input to the network",
-        )
-        left.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, ncols=2
-        )
+        scale(left.xaxis, "gradient size |d|, d > 0", SIZES[0], SIZES[-1], "log")
+        scale(left.yaxis, "input to the network", -1.5, 1.5)
+        legend_above(left, 2)
+        return [*self.parts, self.threshold, self.name, *self.points]
+
+    def _make_gates(self, right):
+        """How far a gate moves between d and 2 d, with and without preprocessing."""
         self.curves = {
             kind: right.plot(
                 SIZES, SIZES, color=colour, linestyle=line, linewidth=2.4, label=label
@@ -121,26 +119,11 @@ class Preprocessing(Panel):
         }
         right.axhspan(LOW, 1e-3, color=GREY, alpha=0.15, linewidth=0)
         right.text(7e3, 2e-7, "too little to notice", color=GREY, ha="right")
-        right.set(
-            xscale="log",
-            yscale="log",
-            xlim=(SIZES[0], SIZES[-1]),
-            ylim=(LOW, HIGH),
-            xlabel="gradient size |d|",
-            ylabel="a gate moves, d against 2 d",
-        )
+        scale(right.xaxis, "gradient size |d|", SIZES[0], SIZES[-1], "log")
+        scale(right.yaxis, "a gate moves, d against 2 d", LOW, HIGH, "log")
         right.legend(loc="upper left", frameon=False)
-        for ax in (left, right):
-            plain_ticks(ax.xaxis, (1e-8, 1e-4, 1, 1e4))
         plain_ticks(right.yaxis, (1e-6, 1e-4, 0.01, 1))
-        return figure, [
-            *self.parts,
-            self.threshold,
-            self.name,
-            *self.points,
-            *self.curves.values(),
-            *self.marks.values(),
-        ]
+        return [*self.curves.values(), *self.marks.values()]
 
     def draw(self, result):
         """Move the curves, the threshold e^-p, and the points at the chosen size."""

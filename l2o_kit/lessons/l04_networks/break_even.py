@@ -8,7 +8,6 @@ the time of a gradient, a and b what each rule adds to it; r runs tune the rival
 for each network, or once for all.
 """
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.checkpoint import load
@@ -20,8 +19,9 @@ from l2o_kit.lessons.l04_networks.standings import (
     first_reached,
 )
 from l2o_kit.lessons.l04_networks.standings_panel import _stored
-from l2o_kit.plots import BLACK, ink, look_of, new_figure, rounded
+from l2o_kit.plots import BLACK, ink, look_of, new_figure, rounded, scale
 from l2o_kit.recipes import RECIPES
+from l2o_kit.teaching.controls import buttons, log_slider, slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -97,24 +97,11 @@ class BreakEven(Panel):
 
     def make_controls(self):
         """The place, runs for tuning, seconds of a gradient."""
-        place = widgets.ToggleButtons(
-            options=list(PLACES)[::-1][:2][::-1], description="network"
-        )
+        place = buttons("network", list(PLACES)[::-1][:2][::-1])
         return {
             "place": place,
-            "tuning": widgets.IntSlider(
-                0, 0, 40, description="runs to tune", continuous_update=False
-            ),
-            "gradient": widgets.FloatLogSlider(
-                0.001,
-                base=10,
-                min=-4,
-                max=1,
-                step=0.5,
-                readout_format=".2g",
-                description="gradient, s",
-                continuous_update=False,
-            ),
+            "tuning": slider("runs to tune", 0, 0, 40),
+            "gradient": log_slider("gradient, s", 0.001, -4, 1, 0.5),
         }
 
     def compute(self, state):
@@ -136,14 +123,8 @@ class BreakEven(Panel):
             ax.text(1.3, 1, "", color=ink(line.get_color()), weight="bold")
             for line in (self.learned, self.rival)
         ]
-        ax.set(
-            xscale="log",
-            yscale="log",
-            xlim=(1, 1e6),
-            ylim=(BOTTOM, TOP),
-            xlabel="networks to train, n",
-            ylabel="time in all",
-        )
+        scale(ax.xaxis, "networks to train, n", 1, 1e6, "log")
+        scale(ax.yaxis, "time in all", BOTTOM, TOP, "log")
         ticks = [10**k for k in range(7)]
         ax.xaxis.set_ticks(ticks, [f"{n:,}" for n in ticks])
         ax.xaxis.set_ticks([], minor=True)

@@ -6,14 +6,14 @@ loss, held-out loss, held-out score. Everything is read from ``stored``.
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l04_networks.standings import HORIZONS, NAMES, PLACES
-from l2o_kit.plots import POINTS, look_of, new_figure, plain_ticks
+from l2o_kit.plots import POINTS, look_of, new_figure, plain_ticks, scale
 from l2o_kit.problems import PROBLEMS
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -39,16 +39,10 @@ class Networks(Panel):
     def make_controls(self):
         """The place, what is measured, the axis, and the horizon."""
         return {
-            "place": widgets.ToggleButtons(options=list(PLACES), description="network"),
-            "measure": widgets.ToggleButtons(
-                options=list(MEASURES), description="right"
-            ),
-            "axis": widgets.ToggleButtons(
-                options=[STEPS, SECONDS], description="left, against"
-            ),
-            "steps": widgets.SelectionSlider(
-                options=HORIZONS, description="steps T", continuous_update=False
-            ),
+            "place": buttons("network", PLACES),
+            "measure": buttons("right", MEASURES),
+            "axis": buttons("left, against", [STEPS, SECONDS]),
+            "steps": list_slider("steps T", HORIZONS),
         }
 
     def compute(self, state):
@@ -78,13 +72,8 @@ class Networks(Panel):
         for phase, name in enumerate(NAMES):
             look = look_of(name, phase)
             self.lines += left.plot(share, share, **look)
-        left.set(
-            yscale="log",
-            ylim=(LOW, HIGH),
-            xlim=(0, 100),
-            xlabel="steps, or time: % of the longest run",
-            ylabel="training loss f(theta_t)",
-        )
+        scale(left.xaxis, "steps, or time: % of the longest run", 0, 100)
+        scale(left.yaxis, "training loss f(theta_t)", LOW, HIGH, "log")
         plain_ticks(left.yaxis, (0.001, 0.01, 0.1, 1))
         self.dots, self.spans = [], []
         for k, name in enumerate(NAMES):

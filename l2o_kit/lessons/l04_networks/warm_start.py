@@ -5,6 +5,7 @@ import ipywidgets as widgets
 from l2o_kit.checkpoint import load
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.recipes import RECIPES
+from l2o_kit.teaching.controls import buttons
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.live_training import LiveTraining, rate_and_seed
 
@@ -24,7 +25,7 @@ class WarmStart(LiveTraining):
 
     def make_controls(self):
         """Where phi begins, which meta-gradient; the learning rate of phi, the seed."""
-        start = widgets.ToggleButtons(options=[WARM, RANDOM], description="start from")
+        start = buttons("start from", [WARM, RANDOM])
         second = widgets.Checkbox(True, description="second derivatives")
         return {"start": start, "second": second, **rate_and_seed(1e-3)}
 

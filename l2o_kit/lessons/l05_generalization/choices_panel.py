@@ -6,11 +6,11 @@ A row for each setting, a dot for each seed, a bar at their median. Read from
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l05_generalization.choices import CHOICES, MARKS, SEEDS, SETTINGS
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.dots import Dots
 from l2o_kit.teaching.guess import Guess
 
@@ -31,10 +31,8 @@ class Choices(Dots):
 
     def make_controls(self):
         """What varies; the steps."""
-        choice = widgets.ToggleButtons(options=list(CHOICES), description="choice")
-        steps = widgets.SelectionSlider(
-            options=MARKS, description="judged at step", continuous_update=False
-        )
+        choice = buttons("choice", CHOICES)
+        steps = list_slider("judged at step", MARKS)
         return {"choice": choice, "steps": steps}
 
     def compute(self, state):

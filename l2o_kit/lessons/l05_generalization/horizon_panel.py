@@ -6,7 +6,6 @@ lowest and the highest of them. Read from ``stored/horizons``.
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.checkpoint import stored
@@ -17,7 +16,8 @@ from l2o_kit.lessons.l05_generalization.horizon import (
     TUNED_FOR,
 )
 from l2o_kit.lessons.l05_generalization.places_panel import NAMES, look
-from l2o_kit.plots import GREY, SKY, new_figure, plain_ticks, size
+from l2o_kit.plots import GREY, SKY, new_figure, plain_ticks, scale, size
+from l2o_kit.teaching.controls import list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -33,11 +33,7 @@ class Horizon(Panel):
 
     def make_controls(self):
         """How many steps."""
-        steps = widgets.SelectionSlider(
-            options=[(f"{t:,}", t) for t in STEPS],
-            description="steps",
-            continuous_update=False,
-        )
+        steps = list_slider("steps", [(f"{t:,}", t) for t in STEPS])
         return {"steps": steps}
 
     def compute(self, state):
@@ -65,14 +61,8 @@ class Horizon(Panel):
             self.bands[name] = [
                 ax.plot(MARKS, MARKS, color=colour, linewidth=0.8)[0] for _ in range(2)
             ]
-        ax.set(
-            xscale="log",
-            yscale="log",
-            xlim=(1, LONGEST),
-            ylim=(LOW, HIGH),
-            xlabel="step t",
-            ylabel="training loss f(theta_t)",
-        )
+        scale(ax.xaxis, "step t", 1, LONGEST, "log")
+        scale(ax.yaxis, "training loss f(theta_t)", LOW, HIGH, "log")
         plain_ticks(ax.xaxis, (1, 10, 100, 1000, 10_000))
         ax.legend(loc="lower left", frameon=False)
         thin = [line for pair in self.bands.values() for line in pair]

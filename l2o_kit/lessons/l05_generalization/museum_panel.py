@@ -20,7 +20,8 @@ from l2o_kit.lessons.l05_generalization.museum import (
     outcome,
     train,
 )
-from l2o_kit.plots import GREEN, VERMILION, new_figure, plain_ticks, rounded
+from l2o_kit.plots import GREEN, VERMILION, new_figure, plain_ticks, rounded, scale
+from l2o_kit.teaching.controls import buttons
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.run_panel import RunPanel
 from l2o_kit.teaching.sweep import sweep
@@ -49,9 +50,7 @@ class Museum(RunPanel):
 
     def make_controls(self):
         """The exhibit, its switch, the seed."""
-        exhibit = widgets.ToggleButtons(
-            options=list(EXHIBITS), value="another scale", description="exhibit"
-        )
+        exhibit = buttons("exhibit", EXHIBITS, "another scale")
         return {
             "exhibit": exhibit,
             "switch": widgets.Checkbox(False, description="the switch that cures it"),
@@ -84,13 +83,8 @@ class Museum(RunPanel):
         figure, (left, right) = new_figure(10.0, 3.7, columns=2)
         (self.meta,) = left.plot([0], [1], color=VERMILION, linewidth=2)
         self.note = left.text(50, 1, "", ha="center", weight="bold", color=VERMILION)
-        left.set(
-            xlim=(0, 100),
-            ylim=(1e-3, 1e3),
-            yscale="log",
-            xlabel="training, % of its meta-steps",
-            ylabel="mean loss of a roll-out / first",
-        )
+        scale(left.xaxis, "training, % of its meta-steps", 0, 100)
+        scale(left.yaxis, "mean loss of a roll-out / first", 1e-3, 1e3, "log")
         plain_ticks(left.yaxis, (0.001, 0.01, 0.1, 1, 10, 100))
         share = np.linspace(0, 100, POINTS)
         self.lines = {
@@ -107,13 +101,8 @@ class Museum(RunPanel):
                 (True, GREEN, "--", "with the switch"),
             )
         }
-        right.set(
-            xlim=(0, 100),
-            ylim=(LOW, HIGH),
-            yscale="log",
-            xlabel="step t, % of the steps judged",
-            ylabel="loss / first loss, fresh problems",
-        )
+        scale(right.xaxis, "step t, % of the steps judged", 0, 100)
+        scale(right.yaxis, "loss / first loss, fresh problems", LOW, HIGH, "log")
         plain_ticks(right.yaxis, (1e-4, 1e-3, 0.01, 0.1, 1, 10))
         right.legend(loc="lower left", frameon=False)
         return figure, [self.meta, self.note, *self.lines.values()]

@@ -30,9 +30,11 @@ from l2o_kit.plots import (
     look_of,
     new_figure,
     plain_ticks,
+    scale,
     size,
     style,
 )
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -100,47 +102,34 @@ class Generalize(Panel):
         self.lines = {
             name: left.plot(CENTRES, CENTRES, **look(name))[0] for name in NAMES
         }
-        left.set(
-            yscale="log",
-            ylim=(LOW, HIGH),
-            xlim=(0, HORIZONS[-1]),
-            xlabel="step t",
-            ylabel="training loss f(theta_t)",
-        )
+        scale(left.xaxis, "step t", 0, HORIZONS[-1])
+        scale(left.yaxis, "training loss f(theta_t)", LOW, HIGH, "log")
         plain_ticks(left.yaxis, (1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10))
         left.legend(loc="upper right", frameon=False)
-        self.here = []
+        self._make_rows(right)
+        return figure, [*self.lines.values(), *self.here]
+
+    def _make_rows(self, right):
+        """A row for each direction: what was trained on, and where you are."""
+        self.here, centre = [], {"ha": "center", "va": "center", "fontsize": 9}
         for row, (name, values) in enumerate(ROWS.items()):
             for k, value in enumerate(values):
-                for shift, who in ((0.0, "plain"), (0.34, "robust")):
+                for low, alpha, who in ((0.0, 0.15, "plain"), (0.34, 0.3, "robust")):
                     if value in TRAINED[who].get(name, (HOME.get(name),)):
-                        right.add_patch(
-                            Rectangle(
-                                (k - 0.45, -row - 0.34 + shift),
-                                0.9,
-                                0.34,
-                                linewidth=1,
-                                edgecolor=look(who)["color"],
-                                facecolor=(look(who)["color"], 0.3 if shift else 0.15),
-                            )
+                        corner, colour = (
+                            (k - 0.45, -row - 0.34 + low),
+                            look(who)["color"],
                         )
-                right.text(
-                    k,
-                    -row + 0.16,
-                    _written(value),
-                    ha="center",
-                    va="center",
-                    fontsize=9,
-                )
-            (dot,) = right.plot(
-                [0], [-row - 0.14], marker="X", color=BLACK, markersize=9, linestyle=""
-            )
-            self.here.append(dot)
+                        fill = {"edgecolor": colour, "facecolor": (colour, alpha)}
+                        box = Rectangle(corner, 0.9, 0.34, linewidth=1, **fill)
+                        right.add_patch(box)
+                right.text(k, -row + 0.16, _written(value), **centre)
+            mark = {"marker": "X", "color": BLACK, "markersize": 9, "linestyle": ""}
+            self.here += right.plot([0], [-row - 0.14], **mark)
         right.set(xlim=(-0.6, 3.6), ylim=(-len(ROWS) + 0.4, 0.6), xticks=[])
         right.set_yticks([-row for row in range(len(ROWS))], list(ROWS))
         right.set_xlabel("X: you.  Shaded: trained on;\nabove robust, below plain")
         right.grid(False)
-        return figure, [*self.lines.values(), *self.here]
 
     def draw(self, result):
         """Curves up to the horizon; a cross in each row."""
@@ -187,12 +176,8 @@ class Map(Panel):
 
     def make_controls(self):
         """Whose map; and which units the sentence is about."""
-        optimizer = widgets.ToggleButtons(
-            options=["plain", "robust"], description="optimizer"
-        )
-        units = widgets.SelectionSlider(
-            options=MAP_UNITS, value=20, description="units", continuous_update=False
-        )
+        optimizer = buttons("optimizer", ["plain", "robust"])
+        units = list_slider("units", MAP_UNITS, 20)
         return {"optimizer": optimizer, "units": units}
 
     def compute(self, state):
@@ -221,14 +206,8 @@ class Map(Panel):
                     for units in MAP_UNITS
                 ]
             )
-        ax.set(
-            xscale="log",
-            yscale="log",
-            xlim=(4, 100),
-            ylim=(0.2, 40),
-            xlabel="units of a layer (trained on 20, one layer)",
-            ylabel="loss, learned / best rival",
-        )
+        scale(ax.xaxis, "units of a layer (trained on 20, one layer)", 4, 100, "log")
+        scale(ax.yaxis, "loss, learned / best rival", 0.2, 40, "log")
         plain_ticks(ax.xaxis, MAP_UNITS)
         plain_ticks(ax.yaxis, (0.2, 0.5, 1, 2, 5, 10, 20, 40))
         ax.legend(loc="upper left", frameon=False)

@@ -7,15 +7,15 @@ with its 95 % interval. Lambdas and losses are read from ``stored/cooperation_KI
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 
 from l2o_kit.checkpoint import load, stored
 from l2o_kit.evaluate import paired_ratio
 from l2o_kit.lessons.l06_concurrent.cooperation import settings
-from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, plain_ticks
+from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, plain_ticks, scale
 from l2o_kit.teaching.bars import Bars, listed
+from l2o_kit.teaching.controls import list_slider
 from l2o_kit.teaching.panel import Panel
 from l2o_kit.trust import KINDS
 
@@ -39,11 +39,10 @@ class Spoilt(Panel):
         """How much each source is spoilt."""
         kind = KINDS[self.kind]
         return {
-            f"source {k}": widgets.SelectionSlider(
-                options=[(f"{level:g}{self.unit}", level) for level in kind.levels],
-                value=self.start()[k],
-                description=f"source {k}: {self.kind}",
-                continuous_update=False,
+            f"source {k}": list_slider(
+                f"source {k}: {self.kind}",
+                [(f"{level:g}{self.unit}", level) for level in kind.levels],
+                self.start()[k],
             )
             for k in range(kind.num_sources)
         }
@@ -97,12 +96,8 @@ class Spoilt(Panel):
             colour = {"anew": VERMILION, "shipped": GREY}.get(name, BLACK)
             self.spans += right.plot([1, 1], [-j, -j], color=colour, linewidth=2.5)
             self.dots += right.plot([1], [-j], color=colour, marker="o", markersize=8)
-        right.set(
-            xscale="log",
-            xlim=(self.low, self.high),
-            ylim=(-4.6, 0.6),
-            xlabel="clean loss\nnear step 100",
-        )
+        scale(right.xaxis, "clean loss\nnear step 100", self.low, self.high, "log")
+        right.set(ylim=(-4.6, 0.6))
         right.set_yticks([-j for j in range(len(RULES))], RULES.values())
         right.set_title("what it gains\n(left is better)", fontsize=10)
         plain_ticks(right.xaxis, [t for t in TICKS if self.low <= t <= self.high])

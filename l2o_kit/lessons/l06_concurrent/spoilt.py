@@ -8,7 +8,7 @@ from l2o_kit import data
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l06_concurrent.cooperation import settings
 from l2o_kit.lessons.l06_concurrent.gains import Spoilt, shipped
-from l2o_kit.plots import BLACK, VERMILION, source_style
+from l2o_kit.plots import BLACK, VERMILION, scale, source_style
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.trust import KINDS, inverse_variance
 
@@ -35,51 +35,22 @@ class Noisy(Spoilt):
         W = np.array([[1.0, 0.4], [-0.3, 0.8]])
         self.spread = 2 * draw.normal(size=(4, CLOUD, 2)) @ W  # of noise 1
         self.clean = np.array([6.0, 4.0])
+        cloud = {"linestyle": "", "markersize": 4, "markerfacecolor": "none"}
         self.clouds = [
-            ax.plot(
-                [0],
-                [0],
-                **source_style(k) | {"linestyle": "", "markersize": 4},
-                markerfacecolor="none",
-                label=f"source {k}",
-            )[0]
+            ax.plot([0], [0], **source_style(k) | cloud, label=f"source {k}")[0]
             for k in range(4)
         ]
-        self.mixed = ax.plot(
-            [0],
-            [0],
-            linestyle="",
-            marker="*",
-            color=BLACK,
-            markersize=6,
-            label="weighed sum",
-        )[0]
-        self.arrow = ax.annotate(
-            "",
-            self.clean,
-            (0, 0),
-            arrowprops={
-                "arrowstyle": "-|>",
-                "color": BLACK,
-                "linewidth": 2,
-                "shrinkB": 0,
-                "mutation_scale": 18,
-            },
-        )
+        star = {"linestyle": "", "marker": "*", "color": BLACK, "markersize": 6}
+        (self.mixed,) = ax.plot([0], [0], **star, label="weighed sum")
+        look = {"color": BLACK, "linewidth": 2, "shrinkB": 0, "mutation_scale": 18}
+        look = {"arrowstyle": "-|>"} | look
+        self.arrow = ax.annotate("", self.clean, (0, 0), arrowprops=look)
         edge = [withStroke(linewidth=5, foreground="white")]
         self.arrow.arrow_patch.set_path_effects(edge)
-        ax.set(
-            xlim=(-15, 25), ylim=(-15, 32), xlabel="coordinate 0", ylabel="coordinate 1"
-        )
-        ax.legend(
-            loc="upper left",
-            frameon=False,
-            fontsize=8,
-            ncols=2,
-            handlelength=1,
-            handletextpad=0.2,
-            columnspacing=0.3,
-        )
+        scale(ax.xaxis, "coordinate 0", -15, 25)
+        scale(ax.yaxis, "coordinate 1", -15, 32)
+        narrow = {"handlelength": 1, "handletextpad": 0.2, "columnspacing": 0.3}
+        ax.legend(loc="upper left", frameon=False, fontsize=8, ncols=2, **narrow)
         ax.set_title("gradients\narrow: the clean one", fontsize=10)
         return [*self.clouds, self.mixed, self.arrow]  # the arrow above all
 

@@ -7,7 +7,6 @@ sources. Read from ``stored/subsets``.
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 
@@ -15,7 +14,8 @@ from l2o_kit import data
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l06_concurrent.gains import mean_interval, ratio_of
 from l2o_kit.lessons.l06_concurrent.teamwork import GRID
-from l2o_kit.plots import BLUE, GREY, new_figure, plain_ticks, style
+from l2o_kit.plots import BLUE, GREY, new_figure, plain_ticks, scale, style
+from l2o_kit.teaching.controls import list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -41,9 +41,7 @@ class Subsets(Panel):
             "concentration": (GRID["concentration"], 0.5),
         }
         return {
-            name: widgets.SelectionSlider(
-                options=values, value=value, description=name, continuous_update=False
-            )
+            name: list_slider(name, values, value)
             for name, (values, value) in options.items()
         }
 
@@ -76,12 +74,9 @@ class Subsets(Panel):
             ]
             for k in range(MOST)
         ]
+        scale(left.xaxis, "class", -0.7, 9.7)
         left.set(
-            xlim=(-0.7, 9.7),
-            ylim=(-MOST + 0.4, 1.1),
-            xticks=range(10),
-            xlabel="class",
-            yticks=[-k for k in range(MOST)],
+            ylim=(-MOST + 0.4, 1.1), xticks=range(10), yticks=[-k for k in range(MOST)]
         )
         left.set_yticklabels([f"source {k}" for k in range(MOST)])
         left.set_title("examples of each class", fontsize=10)
@@ -95,14 +90,9 @@ class Subsets(Panel):
                 right.plot([x, x], [1, 1], color=look["color"], linewidth=2.5)[0]
                 for x in GRID["count"]
             ]
-        right.set(
-            yscale="log",
-            ylim=(LOW, HIGH),
-            xlim=(0.5, MOST + 0.5),
-            xticks=GRID["count"],
-            xlabel="number of sources",
-            ylabel="loss on all data, near step 100",
-        )
+        scale(right.xaxis, "number of sources", 0.5, MOST + 0.5)
+        scale(right.yaxis, "loss on all data, near step 100", LOW, HIGH, "log")
+        right.set(xticks=GRID["count"])
         plain_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10, 30))
         right.legend(loc="upper right", frameon=False)
         spans = [span for spans in self.spans.values() for span in spans]

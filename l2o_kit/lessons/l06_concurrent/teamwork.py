@@ -113,58 +113,44 @@ def choices() -> dict[str, dict]:
 
     The first setting of a choice is what the others are compared with.
     """
-    active, fitted = digits(), diabetes()
-    kinds = {
-        "sigmoid alone": [()],
-        "+ tanh": [(), TANH],
-        "+ ReLU": [(), RELU],
-        "+ SiLU": [(), SILU],
-        "all four": [(), TANH, RELU, SILU],
-    }
-    losses = {
-        "squared alone": [()],
-        "+ absolute": [(), L1],
-        "+ smooth": [(), SMOOTH],
-        "all three": [(), L1, SMOOTH],
-    }
-    activations = {n: Concurrent(active, parts) for n, parts in kinds.items()}
-    regressions = {n: Concurrent(fitted, parts) for n, parts in losses.items()}
+    by_count = {str(K): subsets(K, 60, 1.0) for K in COUNTS}
+    by_size = {str(n): subsets(3, n, 1.0) for n in (40, 60, 80, 100, 120)}
+    by_evenness = {str(c): subsets(3, 80, c) for c in (0.25, 0.5, 1.0, 2.0)}
+    ways = ("average", "concat", "softmax", "mean_std", "difference")
+    alone = {"source 0 alone": partial(trained, NOISE[:1], "average")}
     return {
         "noisy sources": _each(
             as_shipped, {str(K): noisy((1.0,) * K) for K in COUNTS}, "quadratic", 128
         ),
-        "subsets": _each(
-            as_shipped, {str(K): subsets(K, 60, 1.0) for K in COUNTS}, "digits", 8
-        ),
-        "subset size": _each(
-            as_shipped,
-            {str(n): subsets(3, n, 1.0) for n in (40, 60, 80, 100, 120)},
-            "digits",
-            8,
-        ),
-        "concentration": _each(
-            as_shipped,
-            {str(c): subsets(3, 80, c) for c in (0.25, 0.5, 1.0, 2.0)},
-            "digits",
-            8,
-        ),
-        "ways to combine": {
-            "source 0 alone": partial(trained, NOISE[:1], "average"),
-            "average": partial(trained, NOISE, "average"),
-            "concat": partial(trained, NOISE, "concat"),
-            "softmax": partial(trained, NOISE, "softmax"),
-            "mean_std": partial(trained, NOISE, "mean_std"),
-            "difference": partial(trained, NOISE, "difference"),
-        },
-        "activations": _each(as_shipped, activations, "digits", 8)
-        | {"all, lambda": partial(with_lambda, activations["all four"], "digits", 8)},
-        "losses": _each(as_shipped, regressions, "diabetes", 16)
-        | {
-            "all, lambda": partial(
-                with_lambda, regressions["all three"], "diabetes", 16
-            )
-        },
+        "subsets": _each(as_shipped, by_count, "digits", 8),
+        "subset size": _each(as_shipped, by_size, "digits", 8),
+        "concentration": _each(as_shipped, by_evenness, "digits", 8),
+        "ways to combine": alone | {way: partial(trained, NOISE, way) for way in ways},
+        "activations": _with_all(digits(), ACTIVATIONS, "digits", 8),
+        "losses": _with_all(diabetes(), LOSSES, "diabetes", 16),
     }
+
+
+ACTIVATIONS = {
+    "sigmoid alone": [()],
+    "+ tanh": [(), TANH],
+    "+ ReLU": [(), RELU],
+    "+ SiLU": [(), SILU],
+    "all four": [(), TANH, RELU, SILU],
+}
+LOSSES = {
+    "squared alone": [()],
+    "+ absolute": [(), L1],
+    "+ smooth": [(), SMOOTH],
+    "all three": [(), L1, SMOOTH],
+}
+
+
+def _with_all(optimizee, kinds: dict, name: str, batch: int) -> dict:
+    """Each kind of sources, as shipped; and all of them, with lambda learned."""
+    made = {words: Concurrent(optimizee, parts) for words, parts in kinds.items()}
+    learned = partial(with_lambda, list(made.values())[-1], name, batch)
+    return _each(as_shipped, made, name, batch) | {"all, lambda": learned}
 
 
 def outcome(choice: str, setting: str, seed: int) -> tuple[float, float]:

@@ -6,11 +6,11 @@ setting of the choice. Read from ``stored/teamwork``.
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l06_concurrent.teamwork import choices
+from l2o_kit.teaching.controls import list_slider
 from l2o_kit.teaching.dots import Dots
 from l2o_kit.teaching.guess import Guess
 
@@ -33,9 +33,7 @@ class Together(Dots):
 
     def make_controls(self):
         """What varies."""
-        choice = widgets.SelectionSlider(
-            options=list(NAMES), description="choice", continuous_update=False
-        )
+        choice = list_slider("choice", list(NAMES))
         return {"choice": choice}
 
     def compute(self, state):

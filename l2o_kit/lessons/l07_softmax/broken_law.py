@@ -6,13 +6,13 @@ variances, by the general law, and as it was learned. Read from ``stored/cases``
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l07_softmax.lambdas import CASES, STRENGTHS, moments
 from l2o_kit.plots import BLACK, new_figure
 from l2o_kit.teaching.bars import Bars, listed
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 from l2o_kit.trust import best_weights, inverse_variance, second_moments
@@ -38,13 +38,8 @@ class BrokenLaw(Panel):
 
     def make_controls(self):
         """The case, and its strength c."""
-        case = widgets.ToggleButtons(options=list(CASES), description="case")
-        strength = widgets.SelectionSlider(
-            options=[(f"{c:g}", c) for c in STRENGTHS],
-            value=2.0,
-            description="strength c",
-            continuous_update=False,
-        )
+        case = buttons("case", CASES)
+        strength = list_slider("strength c", [(f"{c:g}", c) for c in STRENGTHS], 2.0)
         return {"case": case, "strength": strength}
 
     def compute(self, state):

@@ -11,6 +11,7 @@ import torch
 from l2o_kit.checkpoint import stored
 from l2o_kit.plots import new_figure, source_style
 from l2o_kit.teaching.bars import Bars, listed
+from l2o_kit.teaching.controls import list_slider
 from l2o_kit.teaching.guess import Guess, shares
 from l2o_kit.teaching.live_training import live_seconds
 from l2o_kit.teaching.run_panel import RunPanel
@@ -56,11 +57,10 @@ class LiveTrust(RunPanel):
     def make_controls(self):
         """For each source its amount, and the guess."""
         amounts = {
-            f"{self.what} {k}": widgets.SelectionSlider(
-                options=[(f"{level:g}{self.unit}", level) for level in self.levels],
-                value=value,
-                description=f"source {k}: {self.what}",
-                continuous_update=False,
+            f"{self.what} {k}": list_slider(
+                f"source {k}: {self.what}",
+                [(f"{level:g}{self.unit}", level) for level in self.levels],
+                value,
             )
             for k, value in enumerate(self.start)
         }

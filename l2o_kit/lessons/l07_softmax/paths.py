@@ -5,12 +5,12 @@ A thick line is the mean of ten seeds, a thin one a seed. Read from ``stored/pat
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l07_softmax.lambdas import PATHS
-from l2o_kit.plots import ink, new_figure, source_style
+from l2o_kit.plots import ink, new_figure, scale, source_style
+from l2o_kit.teaching.controls import list_slider, slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -40,19 +40,8 @@ class Paths(Panel):
     def make_controls(self):
         """What is learned, and up to which meta-step."""
         return {
-            "sources": widgets.SelectionSlider(
-                options=list(NAMES.items()),
-                description="sources",
-                continuous_update=False,
-            ),
-            "steps": widgets.IntSlider(
-                LONGEST,
-                10,
-                LONGEST,
-                10,
-                description="meta-steps",
-                continuous_update=False,
-            ),
+            "sources": list_slider("sources", list(NAMES.items())),
+            "steps": slider("meta-steps", LONGEST, 10, LONGEST, 10),
         }
 
     def compute(self, state):
@@ -81,13 +70,9 @@ class Paths(Panel):
                     weight="bold",
                 )
             )
-        ax.set(
-            xlim=(0, 1.45 * LONGEST),
-            ylim=(0, 1.02),
-            xlabel="meta-step",
-            ylabel="weight lambda_k",
-            xticks=range(0, LONGEST + 1, 50),
-        )
+        scale(ax.xaxis, "meta-step", 0, 1.45 * LONGEST)
+        scale(ax.yaxis, "weight lambda_k", 0, 1.02)
+        ax.set(xticks=range(0, LONGEST + 1, 50))
         thin = [line for lines in self.seeds for line in lines]
         return figure, [*thin, *self.means, *self.names]
 

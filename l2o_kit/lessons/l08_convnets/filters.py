@@ -12,7 +12,8 @@ import numpy as np
 
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l08_convnets.places import EVERY, FILTERS, QUANTILES, STEPS
-from l2o_kit.plots import BLACK, BLUE, GREEN, new_figure
+from l2o_kit.plots import BLACK, BLUE, GREEN, new_figure, scale
+from l2o_kit.teaching.controls import buttons
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -30,8 +31,8 @@ class Filters(Panel):
 
     def make_controls(self):
         """The rule, and the step."""
-        rule = widgets.ToggleButtons(options=list(FILTERS), description="trained by")
-        show = widgets.ToggleButtons(options=[FILTER, CHANGE], description="left")
+        rule = buttons("trained by", FILTERS)
+        show = buttons("left", [FILTER, CHANGE])
         step = widgets.IntSlider(40, 0, STEPS, EVERY, description="step t")
         return {"rule": rule, "show": show, "step": step}
 
@@ -75,14 +76,9 @@ class Filters(Panel):
                 linewidth=2.2,
             )
         (self.now,) = right.plot([0, 0], [1e-9, 1], color=BLACK, linestyle=":")
-        right.set(
-            yscale="log",
-            ylim=(1e-6, 1.0),
-            xlim=(0, STEPS),
-            xlabel="step t",
-            ylabel="|gradient| of a coordinate",
-            title="median, and 10 % to 90 %",
-        )
+        scale(right.xaxis, "step t", 0, STEPS)
+        scale(right.yaxis, "|gradient| of a coordinate", 1e-6, 1.0, "log")
+        right.set_title("median, and 10 % to 90 %")
         right.legend(loc="lower left", frameon=False)
         moving = [*self.bands.values(), *self.lines.values(), self.now]
         return figure, [self.image, *moving]

@@ -3,11 +3,10 @@
 It goes on from a shipped optimizer of two LSTMs, or begins with two that know nothing.
 """
 
-import ipywidgets as widgets
-
 from l2o_kit.baselines import SIX
 from l2o_kit.checkpoint import from_config, load, stored
 from l2o_kit.lessons.l08_convnets.recipes import RECIPES
+from l2o_kit.teaching.controls import buttons
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.live_training import LiveTraining, rate_and_seed
 
@@ -30,7 +29,7 @@ class LiveConv(LiveTraining):
 
     def make_controls(self):
         """Where phi begins, the learning rate of phi, the seed."""
-        start = widgets.ToggleButtons(options=[WARM, RANDOM], description="start from")
+        start = buttons("start from", [WARM, RANDOM])
         return {"start": start, **rate_and_seed(1e-3)}
 
     def begin(self, state):

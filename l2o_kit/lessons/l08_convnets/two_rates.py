@@ -6,12 +6,12 @@ every pair, where the dashed line is one rate for both. Read from ``stored``.
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l08_convnets.places import RATES, STEPS
-from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure
+from l2o_kit.plots import BLACK, GREY, VERMILION, new_figure, scale
+from l2o_kit.teaching.controls import list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -29,11 +29,8 @@ class TwoRates(Panel):
     def make_controls(self):
         """Half-decades for both."""
         return {
-            name: widgets.SelectionSlider(
-                options=[(f"{rate:.2g}", rate) for rate in RATES],
-                value=RATES[2],
-                description=words,
-                continuous_update=False,
+            name: list_slider(
+                words, [(f"{rate:.2g}", rate) for rate in RATES], RATES[2]
             )
             for name, words in (("conv", "rate of conv"), ("rest", "rate of the rest"))
         }
@@ -58,46 +55,30 @@ class TwoRates(Panel):
         """Two axes of the same height."""
         figure, (left, right) = new_figure(10.0, 4.0, columns=2)
         steps, single = np.arange(STEPS + 1), best_single()
-        left.plot(
-            steps,
-            _curves()[single, single],
-            color=GREY,
-            linewidth=2,
-            linestyle="--",
-            label=f"best single rate, {RATES[single]:.2g}",
-        )
+        dashed = {"color": GREY, "linewidth": 2, "linestyle": "--"}
+        words = f"best single rate, {RATES[single]:.2g}"
+        left.plot(steps, _curves()[single, single], **dashed, label=words)
         (self.line,) = left.plot(
             steps, steps, color=VERMILION, linewidth=2.6, label="these two rates"
         )
-        left.set(
-            xlim=(0, STEPS),
-            ylim=(0.5, 3.0),
-            xlabel="step t",
-            ylabel="training loss f(theta_t)",
-        )
+        scale(left.xaxis, "step t", 0, STEPS)
+        scale(left.yaxis, "training loss f(theta_t)", 0.5, 3.0)
         left.legend(loc="lower left", frameon=False)
+        self._make_map(right)
+        return figure, [self.line, self.mark]
+
+    def _make_map(self, right):
+        """The mean loss of every pair, the diagonal, and a frame for the chosen one."""
         means = mean_losses()
         right.imshow(
             means, origin="lower", cmap="Blues_r", vmin=0.9, vmax=2.4, aspect="auto"
         )
         right.grid(False)
-        right.plot(
-            [-0.5, len(RATES) - 0.5],
-            [-0.5, len(RATES) - 0.5],
-            color=GREY,
-            linestyle="--",
-            linewidth=0.8,
-        )
+        ends = [-0.5, len(RATES) - 0.5]
+        right.plot(ends, ends, color=GREY, linestyle="--", linewidth=0.8)
+        look = {"ha": "center", "va": "center", "fontsize": 9, "color": BLACK}
         for (row, column), value in np.ndenumerate(means):
-            right.text(
-                column,
-                row,
-                f"{value:.2f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color=BLACK,
-            )
+            right.text(column, row, f"{value:.2f}", **look)
         ticks = range(len(RATES)), [f"{rate:.2g}" for rate in RATES]
         right.set_xticks(*ticks, rotation=30), right.set_yticks(*ticks)
         right.set(
@@ -105,17 +86,9 @@ class TwoRates(Panel):
             ylabel="rate of conv",
             title="mean loss, steps 1 to 100",
         )
-        (self.mark,) = right.plot(
-            [0],
-            [0],
-            marker="s",
-            markersize=30,
-            linestyle="",
-            markerfacecolor="none",
-            markeredgewidth=3,
-            color=BLACK,
-        )
-        return figure, [self.line, self.mark]
+        frame = {"marker": "s", "markersize": 30, "markerfacecolor": "none"}
+        look = {"linestyle": "", "markeredgewidth": 3, "color": BLACK}
+        (self.mark,) = right.plot([0], [0], **frame, **look)
 
     def draw(self, result):
         """The curve, and where it is on the map."""

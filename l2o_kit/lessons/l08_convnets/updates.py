@@ -7,13 +7,13 @@ of the convolutions, for that of the rest, and for Adam.
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 
 from l2o_kit.baselines import adam, rivals
 from l2o_kit.checkpoint import load
-from l2o_kit.plots import BLUE, GREEN, GREY, VERMILION, new_figure
+from l2o_kit.plots import BLUE, GREEN, GREY, VERMILION, new_figure, scale
+from l2o_kit.teaching.controls import buttons, slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -39,22 +39,11 @@ class Updates(Panel):
 
     def make_controls(self):
         """Signs, size and number of the gradients before."""
-        signs = widgets.ToggleButtons(
-            options=[STEADY, ALTERNATING], description="signs before"
-        )
+        signs = buttons("signs before", [STEADY, ALTERNATING])
         return {
             "signs": signs,
-            "size": widgets.FloatSlider(
-                -3,
-                min=-6,
-                max=0,
-                step=0.5,
-                description="log10 of size",
-                continuous_update=False,
-            ),
-            "before": widgets.IntSlider(
-                20, 0, 100, 5, description="steps before", continuous_update=False
-            ),
+            "size": slider("log10 of size", -3, -6, 0, 0.5),
+            "before": slider("steps before", 20, 0, 100, 5),
         }
 
     def compute(self, state):
@@ -90,12 +79,8 @@ class Updates(Panel):
             )
         ax.axvline(1, color=VERMILION, linewidth=1, linestyle=":")
         ax.text(1.05, 0.93 * MOST, "as before", color=VERMILION, va="top")
-        ax.set(
-            xlim=(-3, 3),
-            ylim=(-MOST, MOST),
-            ylabel="update g_t",
-            xlabel="next gradient / size of those before",
-        )
+        scale(ax.xaxis, "next gradient / size of those before", -3, 3)
+        scale(ax.yaxis, "update g_t", -MOST, MOST)
         ax.legend(loc="upper left", frameon=False)
         return figure, [*self.lines.values()]
 

@@ -17,7 +17,8 @@ from l2o_kit.data import stream
 from l2o_kit.evaluate import start
 from l2o_kit.lessons.l09_art import photographs, places, styles
 from l2o_kit.lessons.l09_art.art import StyleTransfer
-from l2o_kit.plots import BLACK, new_figure, plain_ticks, style
+from l2o_kit.plots import BLACK, new_figure, plain_ticks, scale, style
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.run_panel import RunPanel
 from l2o_kit.teaching.sweep import sweep
 
@@ -61,11 +62,7 @@ class Paint(RunPanel):
         )
         return {
             **self.make_choices(),
-            "size": widgets.SelectionSlider(
-                options=[("64 x 64", 64), ("128 x 128", 128)],
-                description="pixels",
-                continuous_update=False,
-            ),
+            "size": list_slider("pixels", [("64 x 64", 64), ("128 x 128", 128)]),
             "style weight": weight(1.0, min=-1, max=1, description="style weight"),
             "content weight": weight(
                 10**-1.25, min=-2.5, max=0.5, description="content weight"
@@ -78,15 +75,11 @@ class Paint(RunPanel):
 
     def make_choices(self):
         """The content and the style."""
-        content = widgets.SelectionSlider(
-            options=CONTENTS, description="content", continuous_update=False
-        )
+        content = list_slider("content", CONTENTS)
         known = (*styles.KNOWN, *styles.NEW)
         return {
             "content": content,
-            "style": widgets.SelectionSlider(
-                options=known, description="style", continuous_update=False
-            ),
+            "style": list_slider("style", known),
         }
 
     def pictures(self, state) -> tuple:
@@ -181,13 +174,8 @@ class Paint(RunPanel):
         (self.now,) = below.plot(
             [0, 0], [LOW / 10, 10 * HIGH], color=BLACK, linewidth=1
         )
-        below.set(
-            yscale="log",
-            ylim=(LOW, HIGH),
-            xlim=(0, places.STEPS),
-            xlabel="step t",
-            ylabel="loss f(theta_t)",
-        )
+        scale(below.xaxis, "step t", 0, places.STEPS)
+        scale(below.yaxis, "loss f(theta_t)", LOW, HIGH, "log")
         plain_ticks(below.yaxis, (0.03, 0.1, 0.3, 1))
         below.legend(loc="upper right", frameon=False)
         return figure, [*self.images.values(), *self.lines.values(), self.now]
@@ -247,17 +235,11 @@ class PaintOwn(Paint):
 
     def make_choices(self):
         """What your picture is to be, and what the other one is."""
-        role = widgets.ToggleButtons(
-            options=["content", "style"], description="yours is"
-        )
+        role = buttons("yours is", ["content", "style"])
         known = (*styles.KNOWN, *styles.NEW)
         return {
             "role": role,
-            "other": widgets.SelectionSlider(
-                options=[*known, *CONTENTS[::2]],
-                description="the other picture",
-                continuous_update=False,
-            ),
+            "other": list_slider("the other picture", [*known, *CONTENTS[::2]]),
         }
 
     def state(self):

@@ -7,12 +7,12 @@ same loss, against how many of Adam's steps the learned one needs. Read from
 
 import functools
 
-import ipywidgets as widgets
 import numpy as np
 
 from l2o_kit.checkpoint import stored
 from l2o_kit.lessons.l10_take_home.costs import BATCHES, Costs
-from l2o_kit.plots import BLACK, GREEN, GREY, VERMILION, new_figure, plain_ticks
+from l2o_kit.plots import BLACK, GREEN, GREY, VERMILION, new_figure, plain_ticks, scale
+from l2o_kit.teaching.controls import list_slider, slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -34,21 +34,9 @@ class CostMeter(Panel):
         """The network, the minibatch, the steps needed."""
         sizes = [(f"{n:,}", k) for k, n in enumerate(_rows()["parameters"])]
         return {
-            "parameters": widgets.SelectionSlider(
-                options=sizes,
-                value=1,
-                description="parameters",
-                continuous_update=False,
-            ),
-            "examples": widgets.SelectionSlider(
-                options=[(f"{n:,}", n) for n in BATCHES],
-                value=128,
-                description="minibatch",
-                continuous_update=False,
-            ),
-            "share": widgets.IntSlider(
-                50, 5, 100, 5, description="steps needed, %", continuous_update=False
-            ),
+            "parameters": list_slider("parameters", sizes, 1),
+            "examples": list_slider("minibatch", [(f"{n:,}", n) for n in BATCHES], 128),
+            "share": slider("steps needed, %", 50, 5, 100, 5),
         }
 
     def compute(self, state):
@@ -87,13 +75,8 @@ class CostMeter(Panel):
         (self.line,) = right.plot(100 * SHARES, SHARES, color=VERMILION, linewidth=2.6)
         (self.even,) = right.plot([50, 50], [0.05, 1], color=BLACK, linestyle=":")
         (self.here,) = right.plot([50], [1], marker="*", markersize=15, color=BLACK)
-        right.set(
-            xlim=(0, 120),
-            yscale="log",
-            ylim=(LOW, HIGH),
-            xlabel="steps that the learned one needs,\n% of Adam's",
-            ylabel="time to the same loss / Adam's",
-        )
+        scale(right.xaxis, "steps that the learned one needs,\n% of Adam's", 0, 120)
+        scale(right.yaxis, "time to the same loss / Adam's", LOW, HIGH, "log")
         plain_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10, 30, 100))
         moving = [*self.gradients, *self.updates, *self.words]
         return figure, [*moving, self.even, self.line, self.here]

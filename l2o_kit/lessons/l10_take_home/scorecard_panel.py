@@ -7,7 +7,6 @@ behind; right the losses of one pair. Read from ``stored/scorecard``.
 import functools
 import itertools
 
-import ipywidgets as widgets
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
@@ -21,7 +20,8 @@ from l2o_kit.lessons.l10_take_home.scorecard import (
     WORST,
     colour,
 )
-from l2o_kit.plots import BLACK, GREY, new_figure, plain_ticks, style
+from l2o_kit.plots import BLACK, GREY, new_figure, plain_ticks, scale, style
+from l2o_kit.teaching.controls import buttons, list_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.panel import Panel
 
@@ -44,21 +44,9 @@ class TrustCard(Panel):
     def make_controls(self):
         """What is measured; the cell."""
         return {
-            "measure": widgets.ToggleButtons(
-                options=list(MEASURES), description="loss over"
-            ),
-            "optimizer": widgets.SelectionSlider(
-                options=list(RULES),
-                value="digits",
-                description="optimizer",
-                continuous_update=False,
-            ),
-            "task": widgets.SelectionSlider(
-                options=list(TASKS),
-                value="digits",
-                description="task",
-                continuous_update=False,
-            ),
+            "measure": buttons("loss over", MEASURES),
+            "optimizer": list_slider("optimizer", list(RULES), "digits"),
+            "task": list_slider("task", list(TASKS), "digits"),
         }
 
     def compute(self, state):
@@ -107,13 +95,8 @@ class TrustCard(Panel):
             [0, 100], [1.5 * LOW] * 2, color=GREY, linewidth=7, solid_capstyle="butt"
         )
         right.set_title("grey: the steps that count", fontsize=10)
-        right.set(
-            yscale="log",
-            ylim=(LOW, HIGH),
-            xlim=(0, 100),
-            xlabel="step, % of the horizon",
-            ylabel="loss / first loss",
-        )
+        scale(right.xaxis, "step, % of the horizon", 0, 100)
+        scale(right.yaxis, "loss / first loss", LOW, HIGH, "log")
         plain_ticks(right.yaxis, (0.001, 0.01, 0.1, 1, 10))
         right.legend(handles=self.lines, loc="upper right", frameon=False)
         moving = [self.image, *self.cells, *self.homes, self.here, self.span]

@@ -4,7 +4,6 @@ Breast cancer data, which no shipped optimizer has met; plain modules, plain loo
 models from different seeds are trained with each rule, on the same minibatches.
 """
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -14,7 +13,16 @@ from l2o_kit.checkpoint import stored
 from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.lessons.l10_take_home.scorecard import MEASURES, RULES, TASKS, colour
 from l2o_kit.network import mlp
-from l2o_kit.plots import BLACK, GREEN, VERMILION, mean_band, new_figure, plain_ticks
+from l2o_kit.plots import (
+    BLACK,
+    GREEN,
+    VERMILION,
+    mean_band,
+    new_figure,
+    plain_ticks,
+    scale,
+)
+from l2o_kit.teaching.controls import buttons, list_slider, log_slider
 from l2o_kit.teaching.guess import Guess
 from l2o_kit.teaching.run_panel import RunPanel
 
@@ -37,25 +45,9 @@ class TakeHome(RunPanel):
     def make_controls(self):
         """The model, and what multiplies the learned updates."""
         return {
-            "activation": widgets.ToggleButtons(
-                options=["relu", "tanh", "sigmoid"], description="activation"
-            ),
-            "units": widgets.SelectionSlider(
-                options=[4, 8, 16, 32, 64],
-                value=16,
-                description="hidden units",
-                continuous_update=False,
-            ),
-            "lr": widgets.FloatLogSlider(
-                1.0,
-                base=10,
-                min=-1,
-                max=1,
-                step=0.25,
-                readout_format=".2g",
-                description="lr, learned",
-                continuous_update=False,
-            ),
+            "activation": buttons("activation", ["relu", "tanh", "sigmoid"]),
+            "units": list_slider("hidden units", [4, 8, 16, 32, 64], 16),
+            "lr": log_slider("lr, learned", 1.0, -1, 1, 0.25),
         }
 
     def work(self, state, job):
@@ -93,13 +85,8 @@ class TakeHome(RunPanel):
             )[0]
             for name, look in LOOKS.items()
         }
-        ax.set(
-            yscale="log",
-            xlim=(0, STEPS),
-            ylim=(LOW, HIGH),
-            xlabel="step",
-            ylabel="minibatch loss, mean of 4",
-        )
+        scale(ax.xaxis, "step", 0, STEPS)
+        scale(ax.yaxis, "minibatch loss, mean of 4", LOW, HIGH, "log")
         plain_ticks(ax.yaxis, (0.001, 0.01, 0.1, 1))
         ax.legend(loc="lower left", frameon=False)
         return figure, list(self.lines.values())
