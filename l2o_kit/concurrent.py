@@ -109,17 +109,6 @@ class ConcurrentProblem(Problem):
         """Of the target's network, on held-out data that nobody spoilt."""
         return self.target.held_out(theta)
 
-    def part(self, at: slice) -> "ConcurrentProblem":
-        """Only these, of each view."""
-        kind = "clean" if self.target is self.clean else "source0"
-        views = [view.part(at) for view in self.views]
-        return ConcurrentProblem(self.clean.part(at), views, kind)
-
-    def cut(self, minibatch, at: slice):
-        """Each view's minibatch is cut."""
-        views = [*self.views, self.clean]
-        return [v.cut(rows, at) for v, rows in zip(views, minibatch, strict=True)]
-
     def to(self, device):
         """Move the views."""
         for view in {id(v): v for v in [self.clean, *self.views]}.values():

@@ -2,13 +2,17 @@
 
     torchrun --nproc-per-node=4 my_training.py
 
-Each rank draws the whole batch of problems and keeps its part of them. The meta-loss is
-a mean over the batch, so that its gradient is a sum over ranks:
+Each rank draws ``batch`` problems of its own, from a stream of the seed and its number,
+and the meta-gradient is the mean over ranks:
 
-    dL/dphi = sum over ranks of  1/batch  sum over the rank's problems of dL_i/dphi
+    dL/dphi = 1/R  sum over ranks r of  dL_r/dphi
 
-Rank 0 alone writes. One process without torchrun is one rank, and nothing of this
-costs it anything. GPUs speak through NCCL, one to each rank; all else through gloo.
+one all-reduce a meta-step. So R ranks train on R times the batch, and all make the same
+step of phi. Rank 0 alone writes. One process without torchrun is one rank, and nothing
+of this costs it anything. GPUs speak through NCCL, one to each rank; all else through
+gloo.
+
+Source: synchronous data parallelism, as in Li et al. 2020 (arXiv 2006.15704).
 Left out: weights phi that are spread over ranks; elastic ranks, that join while it
 runs. The tests use gloo; NCCL is in none.
 """
@@ -66,23 +70,20 @@ def rank() -> int:
     return dist.get_rank() if world() > 1 else 0
 
 
-def part(batch: int) -> slice:
-    """Which problems of a batch are this rank's; parts differ by one at most.
+def own(name: str) -> str:
+    """The name of a stream of random numbers that is this rank's; rank 0's is plain.
 
-    >>> part(5)
-    slice(0, 5, None)
+    >>> own("problems")
+    'problems'
     """
-    if batch < world():
-        raise ValueError(
-            f"batch={batch} cannot be divided among {world()} ranks: each needs a "
-            f"problem. Raise batch to {world()} at least, or start {batch} ranks "
-            f"(torchrun --nproc-per-node={batch})."
-        )
-    return slice(batch * rank() // world(), batch * (rank() + 1) // world())
+    return f"{name} of rank {rank()}" if rank() else name
 
 
-def add_up(tensors: list[Shaped[Tensor, "..."]]):
-    """Replace each tensor by its sum over all ranks; they are of one type."""
+def average(tensors: list[Shaped[Tensor, "..."]]):
+    """Replace each tensor by its mean over all ranks; they are of one type.
+
+    What is not finite on one rank is then not finite on any: all stop together.
+    """
     if world() == 1:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])  # sent at once
@@ -90,7 +91,7 @@ def add_up(tensors: list[Shaped[Tensor, "..."]]):
         dist.all_reduce(flat)
     sizes = [tensor.numel() for tensor in tensors]
     for tensor, total in zip(tensors, flat.split(sizes), strict=True):
-        tensor.copy_(total.view_as(tensor))
+        tensor.copy_(total.view_as(tensor) / world())
 
 
 def by_first(function, *arguments):
@@ -112,24 +113,6 @@ def by_first(function, *arguments):
     if said[1] is not None:
         raise said[1]
     return said[0]
-
-
-def gather(tensors: dict[str, Tensor]) -> dict[str, Tensor] | None:
-    """All ranks' tensors, side by side along the last axis; None but on rank 0.
-
-    >>> gather({"theta": torch.ones(3)})
-    {'theta': tensor([1., 1., 1.])}
-    """
-    if world() == 1:
-        return tensors
-    # subtle: a view would be sent with all that it is a view of
-    mine = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-    parts = [None] * world() if rank() == 0 else None
-    with _together():
-        dist.gather_object(mine, parts)
-    if parts is None:
-        return None
-    return {name: torch.cat([part[name] for part in parts], -1) for name in mine}
 
 
 def _who() -> str:

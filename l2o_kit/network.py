@@ -103,8 +103,6 @@ class Network:
 class NetworkProblem(Problem):
     """``batch`` copies of a network, each with a theta_0 and minibatches of its own."""
 
-    per_problem = ("theta0",)
-
     def __init__(self, network: Network, theta0: Float[Tensor, "batch coords"]):
         def cast(part):
             return part.to(theta0.dtype) if part.is_floating_point() else part

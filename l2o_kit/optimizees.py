@@ -25,9 +25,7 @@ Source: Andrychowicz et al. 2016, section 3.1; random scaling: Lv, Jiang and Li 
 (arXiv 1703.03633). Networks are in ``network.py``.
 """
 
-import copy
 from collections.abc import Callable
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -38,15 +36,10 @@ from torch.func import vmap
 class Problem:
     """``batch`` sampled problems. Subclasses set ``theta0`` and define ``loss``.
 
-    Problems never meet: f_i depends on theta_i alone. So a batch can be cut, and each
-    process of several (``distributed.py``) gets its part.
-
-    per_problem names the attributes that have a row for each problem, "theta0" among
-    them; only ``part`` asks for it.
+    Problems never meet: f_i depends on theta_i alone.
     """
 
     theta0: Float[Tensor, "batch coords"]
-    per_problem: ClassVar[tuple[str, ...]] = ()
 
     def minibatch(self, generator: torch.Generator):
         """The data of one step; None where a problem has no minibatches."""
@@ -78,23 +71,6 @@ class Problem:
         loss = self.loss(theta, minibatch)
         (grad,) = torch.autograd.grad(loss.sum(), theta, create_graph=True)
         return loss, grad[None], None
-
-    def part(self, at: slice) -> "Problem":
-        """Only these of the batch. It is a copy, and shares what all problems share."""
-        if not self.per_problem:
-            raise NotImplementedError(
-                f"{type(self).__name__} does not say how a batch of it is cut, which "
-                "several ranks need. Name its attributes that have a row for each "
-                'problem, as in per_problem = ("theta0", "W").'
-            )
-        part = copy.copy(self)
-        for name in self.per_problem:
-            setattr(part, name, getattr(self, name)[at])
-        return part
-
-    def cut(self, minibatch, at: slice):
-        """These problems' part of a minibatch, which has a row for each problem."""
-        return None if minibatch is None else minibatch[at]
 
     def to(self, device) -> "Problem":
         """Move every tensor of the problem to a device; returns the problem."""
@@ -148,8 +124,6 @@ class Quadratic:
 
 class QuadraticProblem(Problem):
     """Problems W [batch, dim, dim], y [batch, dim], started at theta0 [batch, dim]."""
-
-    per_problem = ("W", "y", "theta0")
 
     def __init__(self, W, y, theta0):
         self.W, self.y, self.theta0 = W, y, theta0
@@ -209,8 +183,6 @@ class Function:
 
 class FunctionProblem(Problem):
     """One f for all problems, each with a theta_0 of its own."""
-
-    per_problem = ("theta0",)
 
     def __init__(self, function: Function, theta0: Float[Tensor, "batch coords"]):
         self.function, self.theta0 = function, theta0
@@ -334,8 +306,6 @@ class Mixture:
 class Variation(Problem):
     """factor * f(scale * theta), for problems f and a scale [batch, coords]."""
 
-    per_problem = ("theta0", "scale")
-
     def __init__(self, problem: Problem, scale, factor: int | float):
         self.problem, self.scale, self.factor = problem, scale, factor
         self.theta0 = problem.theta0 / scale
@@ -356,16 +326,6 @@ class Variation(Problem):
     def held_out(self, theta):
         """The other's, at scale * theta."""
         return self.problem.held_out(self.scale * theta)
-
-    def part(self, at: slice) -> "Variation":
-        """Only these, of the problem that varies too."""
-        part = super().part(at)
-        part.problem = self.problem.part(at)
-        return part
-
-    def cut(self, minibatch, at: slice):
-        """As the other's is cut."""
-        return self.problem.cut(minibatch, at)
 
     def to(self, device) -> "Variation":
         """Move the problem that varies, too."""

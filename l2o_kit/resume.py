@@ -7,9 +7,9 @@ The problems themselves are not stored: the state of their generator *before* th
 drawn is, and they are drawn again. The file is a checked safetensors file as those of
 ``checkpoint.py``, written whole or not at all.
 
-Several ranks (``ranks.py``) bring theta, the state and the gradient of their problems
-together, and rank 0 writes the file, of the whole batch; so as many ranks as there are
-can go on from it, each with its part.
+Of several ranks (``distributed.py``), rank 0 writes the file: the weights, Adam's
+moments and the position, from which any number of ranks goes on. The roll-out that was
+running then begins again, on problems that were not drawn yet.
 """
 
 import copy
@@ -46,14 +46,14 @@ class Checkpoints:
         waited = distributed.by_first(time.monotonic) - self.written
         if last or waited >= self.seconds:
             try:
-                distributed.by_first(self._write, *snapshot(trainer), log)
+                distributed.by_first(self._write, trainer, log)
             except CheckpointError as error:
                 error.log = log
                 raise
             self.written = distributed.by_first(time.monotonic)
 
-    def _write(self, tensors, numbers, log):
-        record = asdict(log)
+    def _write(self, trainer, log):
+        (tensors, numbers), record = snapshot(trainer), asdict(log)
         header = {
             "training": json.dumps({**numbers, "log": record}),
             "recipe": json.dumps(self.recipe, sort_keys=True),
@@ -62,10 +62,7 @@ class Checkpoints:
 
 
 def snapshot(trainer) -> tuple[dict, dict]:
-    """(tensors, numbers) from which ``go_on`` goes on, between two windows.
-
-    Of several ranks, rank 0 has those of the whole batch, and each must call this.
-    """
+    """(tensors, numbers) from which ``go_on`` goes on, between two windows."""
     tensors = {f"phi.{k}": v for k, v in trainer.optimizer.state_dict().items()}
     for k, moments in trainer.meta_optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{k}.{name}": value for name, value in moments.items()}
@@ -74,35 +71,22 @@ def snapshot(trainer) -> tuple[dict, dict]:
         trainer.before if trainer.end else trainer.problems.get_state()
     )
     if trainer.end:
-        tensors |= distributed.gather(columns(trainer)) or {}
-    return tensors, {"start": trainer.start, "end": trainer.end}
+        tensors |= columns(trainer)
+    place = {"start": trainer.start, "end": trainer.end}
+    return tensors, place | {"ranks": distributed.world()}
 
 
 def columns(trainer) -> dict[str, Tensor]:
-    """All that the next window begins with; its last axis is over coordinates.
-
-    These are the coordinates of this rank's problems, one problem after the other.
-    """
+    """All that the next window begins with; its last axis is over coordinates."""
     kept = {"theta": trainer.theta.flatten()}
     kept |= {f"engine.{k}": v for k, v in trainer.engine.kept().items()}
     teacher = trainer.teacher.kept() if trainer.teacher else {}
     return kept | {f"teacher.{k}": v for k, v in teacher.items()}
 
 
-def own_columns(trainer, tensors: dict) -> dict[str, Tensor]:
-    """Of the whole batch's columns, those of this rank's problems; shapes checked."""
-    at, own = trainer.at, {}
-    for name, mine in columns(trainer).items():
-        per = mine.shape[-1] // (at.stop - at.start)  # columns of a problem
-        whole = mine.new_empty(*mine.shape[:-1], per * trainer.batch, device="meta")
-        same_shapes({name: whole}, tensors)
-        own[name] = tensors[name][..., per * at.start : per * at.stop]
-    return own
-
-
 @torch.no_grad()
 def go_on(trainer, tensors: dict, numbers: dict):
-    """Go on from a snapshot, to the last bit."""
+    """Go on from a snapshot: to the last bit, of one process and on one."""
     trainer.optimizer.load_state_dict(_under("phi.", tensors))
     moments = {}
     for key, value in tensors.items():
@@ -114,18 +98,22 @@ def go_on(trainer, tensors: dict, numbers: dict):
         if moments:
             same_shapes({"exp_avg": weight, "exp_avg_sq": weight}, moments[k])
     trainer.meta_optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    if max(distributed.world(), numbers.get("ranks", 1)) > 1:
+        steps = len(numbers["log"]["meta_losses"])
+        trainer.draw_from(f" after meta-step {steps}")
+        return
     trainer.problems.set_state(tensors["problems"])
     start, end = int(numbers["start"]), int(numbers["end"])
     if end:
         trainer.draw()
         trainer.theta = trainer.problem.theta0
-        own = own_columns(trainer, tensors)
-        theta = own.pop("theta").to(trainer.weight.device)
+        same_shapes(columns(trainer), tensors)
+        theta = tensors["theta"].to(trainer.weight.device)
         trainer.theta = theta.view_as(trainer.theta)
-        trainer.engine.go_on(_under("engine.", own))
+        trainer.engine.go_on(_under("engine.", tensors))
         if trainer.teacher:  # which saw one gradient before the first step
             steps = start + trainer.unroll
-            trainer.teacher.go_on(_under("teacher.", own), steps + 1)
+            trainer.teacher.go_on(_under("teacher.", tensors), steps + 1)
     trainer.minibatches.set_state(tensors["minibatches"])
     trainer.start, trainer.end = start, end
 
@@ -152,7 +140,7 @@ def restore(path, trainer, recipe: dict) -> Log:
     before = copy.deepcopy(trainer.optimizer.state_dict())
     try:
         numbers = json.loads(header["training"])
-        log = Log(**numbers.pop("log"))
+        log = Log(**numbers["log"])
         go_on(trainer, tensors, numbers)
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         trainer.optimizer.load_state_dict(before)

@@ -72,12 +72,6 @@ class NetworkView(NetworkProblem):
             setattr(view, name, value)
         return view
 
-    def part(self, at: slice) -> "NetworkView":
-        """Only these, with the data and rows that are theirs alone."""
-        own = {"X": self.each_X, "y": self.each_y, "rows": self.rows is not None}
-        changes = {name: getattr(self, name)[at] for name in own if own[name]}
-        return super().part(at).but(**changes)
-
     def own_minibatch(self, shared, generator):
         """The shared rows, or as many drawn from the subset."""
         if self.rows is None:

@@ -16,8 +16,8 @@ So a window needs no graph: roll it out, keep the gradients, and walk back throu
 LSTM alone, which is the work of ``engine.py``. Each gradient is computed once and used
 twice: as the next input, and in A; so T steps cost T + 1 gradients.
 
-Under torchrun each process takes its part of the batch, and the meta-gradients are
-added up: ``distributed.py``.
+Under torchrun each process draws problems of its own, and the meta-gradients are
+averaged: ``distributed.py``.
 
 Source: Andrychowicz et al. 2016, section 2.
 Left out: a batch of one problem on several machines.
@@ -66,7 +66,7 @@ def meta_train(
         horizon: steps of a roll-out, T; (low, high) draws one for each roll-out.
         unroll: steps of a window, U; it divides the horizon.
         discount: w_s = discount^(b - s); 1 is the plain sum, 0 the last loss only.
-        batch: problems optimized side by side.
+        batch: problems optimized side by side, by each process.
         lr: Adam's, on phi; a pair (first, last) falls geometrically over the run, a
             list in steps, each for an equal part of it.
         seed: of the problems and minibatches.
@@ -97,10 +97,7 @@ def meta_train(
     """
     check_arguments(meta_steps, seconds, horizon, unroll, batch, lr)
     check_cures(horizon, curriculum, imitate, clip)
-    distributed.start()
-    if distributed.world() > 1:  # they may have been built differently
-        optimizer.load_state_dict(distributed.by_first(optimizer.state_dict))
-    move(optimizer, device)
+    _join(optimizer, device)
     settings = {
         "horizon": horizon,
         "unroll": unroll,
@@ -113,20 +110,21 @@ def meta_train(
         "second_derivatives": second_derivatives,
     }
     trainer = Trainer(optimizer, optimizee, **settings, **engine)
-    recipe = {
-        "optimizer": optimizer.config,
-        "optimizee": _name(optimizee),
-        "meta_steps": meta_steps,
-        "seconds": seconds,
-        "lr": lr,
-        **settings,
-        "dtype": str(trainer.weight.dtype),
-    }
+    length = {"meta_steps": meta_steps, "seconds": seconds, "lr": lr}
+    recipe = _who(optimizer, optimizee) | length | settings
     log = restore(resume, trainer, recipe) if resume is not None else Log(unroll)
     log.trained = (optimizer, optimizee, settings)
     checkpoints = Checkpoints(checkpoint, checkpoint_seconds, recipe)
     checkpoints.offer(trainer, log)  # a folder that cannot be written to shows now
     return _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step)
+
+
+def _join(optimizer, device):
+    """Begin with the others, where there are others, from the phi of the first."""
+    distributed.start()
+    if distributed.world() > 1:  # they may have been built differently
+        optimizer.load_state_dict(distributed.by_first(optimizer.state_dict))
+    move(optimizer, device)
 
 
 def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
@@ -178,9 +176,11 @@ def scheduled(lr, done: float) -> float:
     return lr[min(int(done * len(lr)), len(lr) - 1)] if isinstance(lr, list) else lr
 
 
-def _name(optimizee) -> str:
-    """Its repr, less the address in memory that a plain class shows."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(optimizee))
+def _who(optimizer: Learned, optimizee) -> dict:
+    """What is trained on what, in words, less the address that a plain class shows."""
+    dtype = next(optimizer.parameters()).dtype
+    name = re.sub(r" at 0x[0-9a-f]+", "", repr(optimizee))
+    return {"optimizer": optimizer.config, "optimizee": name, "dtype": str(dtype)}
 
 
 def _show(bar, log, meta_steps) -> float:

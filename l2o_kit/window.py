@@ -61,25 +61,29 @@ class Trainer:
         self.weight = one_device(optimizer)
         self.horizon, self.unroll, self.batch = horizon, unroll, batch
         self.curriculum, self.clip = curriculum, clip
-        self.at = distributed.part(batch)  # which of the batch are this rank's
-        mine = self.at.stop - self.at.start
-        self.share = mine / batch
         powers = [discount ** (unroll - 1 - t) for t in range(unroll)]
         self.w = self.weight.new_tensor(powers).detach()  # w_s, s = a+1..b
-        self.problems = stream(seed, "meta-train problems")
-        self.minibatches = stream(seed, "meta-train minibatches")
+        self.seed = seed
+        self.draw_from("")
         self.meta_optimizer = torch.optim.Adam(optimizer.parameters())
         self.engine = make_engine(
             optimizer,
             optimizee,
             unroll,
-            mine * optimizee.coords,
+            batch * optimizee.coords,
             second_derivatives=second_derivatives,
             **engine,
         )
         self.teacher = imitate and Teacher(imitate, self.weight, self.engine.coords)
         self.start, self.end = 0, 0  # of this window; of this roll-out
         self.done, self.norm = 0.0, math.nan  # of the run; of the last meta-gradient
+
+    def draw_from(self, where: str):
+        """Take the streams of random numbers that are this rank's, from a place on."""
+        self.problems, self.minibatches = (
+            stream(self.seed, distributed.own(f"meta-train {what}{where}"))
+            for what in ("problems", "minibatches")
+        )
 
     def window(self, lr: float) -> float:
         """Roll one window out, update phi, return the meta-loss L(phi)."""
@@ -93,11 +97,9 @@ class Trainer:
         losses = self.roll_out()  # f_s(theta_s), s = a+1..b, means over the problems
         self.optimizer.zero_grad()
         self.engine.backward(self.w / self.batch, self.pull)
-        meta_loss = self.share * (self.w @ losses)
-        weights = self.optimizer.parameters()
-        distributed.add_up(
-            [meta_loss, *(w.grad for w in weights if w.grad is not None)]
-        )
+        meta_loss = self.w @ losses
+        grads = [w.grad for w in self.optimizer.parameters() if w.grad is not None]
+        distributed.average([meta_loss, *grads])
         return float(meta_loss)
 
     def begin_window(self):
@@ -121,13 +123,11 @@ class Trainer:
         """Draw the horizon and the problems of a roll-out."""
         self.before = self.problems.get_state()  # from here they can be drawn again
         self.end = self._draw_horizon()
-        whole = self.optimizee.sample(self.batch, self.problems, self.weight.dtype)
-        check_theta(whole.theta0, self.weight)
-        several = distributed.world() > 1
-        self.problem = whole.part(self.at) if several else whole
+        dtype = self.weight.dtype
+        self.problem = self.optimizee.sample(self.batch, self.problems, dtype)
+        check_theta(self.problem.theta0, self.weight)
         if self.weight.device.type != "cpu":
             self.problem = self.problem.to(self.weight.device)
-        self.whole = whole if several else self.problem
 
     def roll_out(self):
         """U steps: theta_{t+1} = theta_t + g_t. Returns the losses, [U]."""
@@ -145,9 +145,7 @@ class Trainer:
 
     def look(self, t: int, create_graph: bool):
         """Take the gradients at theta_t, on a fresh minibatch; returns the loss."""
-        minibatch = self.whole.minibatch(self.minibatches)
-        if self.whole is not self.problem:
-            minibatch = self.whole.cut(minibatch, self.at)
+        minibatch = self.problem.minibatch(self.minibatches)
         losses, sources, target = self.problem.value_and_grads(
             self.theta, minibatch, create_graph
         )
@@ -184,8 +182,12 @@ class Trainer:
             raise
 
     def _draw_horizon(self):
+        """Rank 0's draw, so that all begin a roll-out at the same meta-step."""
         if isinstance(self.horizon, int):
             return self.horizon
+        return distributed.by_first(self._horizon_of_the_first)
+
+    def _horizon_of_the_first(self):
         low, high = (steps // self.unroll for steps in self.horizon)
         if self.curriculum:
             high = low + round(self.done * (high - low))
@@ -301,7 +303,6 @@ class Teacher:
         """The derivative of |g - u|^2 / |u|^2 at g = update."""
         mine = self.update()
         size = mine.square().sum()  # |u|^2
-        distributed.add_up([size])
         return 2 * (update - mine) / size.clamp(min=torch.finfo(mine.dtype).tiny)
 
     def kept(self) -> dict[str, Tensor]:

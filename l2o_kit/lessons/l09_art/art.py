@@ -126,8 +126,6 @@ class StyleTransfer:
 class Painting(Problem):
     """``batch`` pictures in the making; content is the colour-matched one."""
 
-    per_problem = ("theta0", "content", "content_map", "spread")
-
     def __init__(
         self,
         transfer: StyleTransfer,
@@ -178,13 +176,6 @@ class Painting(Problem):
         """The weighted sum of the terms: [batch]."""
         terms = self.terms(theta)
         return sum(self.weights[name] * terms[name] for name in terms)
-
-    def part(self, at: slice) -> "Painting":
-        """Only these pictures, with what S and C of theirs are relative to."""
-        part = super().part(at)
-        part.grams = [g[at] for g in self.grams]
-        part.scales = [s[at] for s in self.scales]
-        return part
 
     def to(self, device) -> "Painting":
         """Move everything; the pictures that share the features keep theirs."""
