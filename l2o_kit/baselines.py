@@ -27,6 +27,7 @@ Left out: schedules other than a cosine; methods that mix coordinates.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -103,24 +104,32 @@ def tuned_baselines(
     return {rival.name: tune(rival, score) for rival in rivals}
 
 
-def tune(rival: Baseline, score) -> Baseline:
-    """The rival at the learning rate with the smallest score(rival)."""
-    scores = {lr: score(replace(rival, lr=lr)) for lr in GRID}
+def tune(
+    rival: Baseline, score: Callable, rates=GRID, spacing: float = SPACING, parts=3
+) -> Baseline:
+    """The rival at the learning rate with the smallest score(rival).
+
+    Arguments: the rival, at any rate; its score; rates from low to high, each
+    ``spacing`` times the one before; into how many parts the two gaps beside the best
+    are then cut. A best at the edge extends the rates.
+    """
+    scores = {lr: score(replace(rival, lr=lr)) for lr in rates}
     if not any(map(math.isfinite, scores.values())):
         raise ValueError(
-            f"{rival.name} diverges at every learning rate from {GRID[0]:g} to "
-            f"{GRID[-1]:g}. Rescale the loss, or check the data for huge values."
+            f"{rival.name} diverges at every learning rate from {rates[0]:g} to "
+            f"{rates[-1]:g}. Rescale the loss, or check the data for huge values."
         )
 
     def best():
         return min(scores, key=scores.get)
 
-    while best() in (min(scores), max(scores)) and len(scores) < 2 * len(GRID):
-        further = SPACING if best() == max(scores) else 1 / SPACING
+    most = len(rates) + len(GRID)
+    while best() in (min(scores), max(scores)) and len(scores) < most:
+        further = spacing if best() == max(scores) else 1 / spacing
         scores[best() * further] = score(replace(rival, lr=best() * further))
     middle = best()
-    for thirds in (-2, -1, 1, 2):  # the fifth, 0, is known
-        lr = middle * SPACING ** (thirds / 3)
+    for part in (k for k in range(1 - parts, parts) if k):
+        lr = middle * spacing ** (part / parts)
         scores[lr] = score(replace(rival, lr=lr))
     return replace(rival, lr=best())
 

@@ -121,6 +121,25 @@ def number(value) -> float:
         ) from None
 
 
+def compare(value, right, wrongs: dict, otherwise: str, tolerance: float = 1e-4):
+    """Wrong where a value is not the right one: what a misconception gives, or another.
+
+    Arguments: the value; the right one; why -> what it would then be, or a tuple of
+    that; what to say of anything else; how near is near.
+    """
+    named(value, wrongs, tolerance)
+    if not near(value, right, tolerance):
+        raise Wrong(otherwise)
+
+
+def named(value, wrongs: dict, tolerance: float = 1e-4):
+    """Wrong, with its why, where the value is what a misconception gives."""
+    for why, each in wrongs.items():
+        for wrong in each if isinstance(each, tuple) else (each,):
+            if near(value, wrong, tolerance):
+                raise Wrong(why)
+
+
 def slope(value: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     """The gradient of a result's sum; 0 where the result does not depend on ``at``."""
     try:

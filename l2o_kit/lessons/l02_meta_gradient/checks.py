@@ -10,6 +10,7 @@ from l2o_kit.lessons.l02_meta_gradient.estimators import NoisyQuadratic, fixed_p
 from l2o_kit.teaching.answers import (
     Wrong,
     ask,
+    compare,
     exercise,
     near,
     number,
@@ -41,22 +42,19 @@ def meta_loss(answer):
     truth = _own_meta_loss(phi, theta, f, grad_f, 5)
     seen, right = number(value), number(truth)
     last = number(f(theta) * (1 - 2 * phi.exp()) ** 10)
-    for wrong, why in (
-        (right + 10.0, "You count f(theta_0) too. No update has a part in it."),
-        (
-            right + 10.0 - last,
-            "You add up theta_0 to theta_{T-1}: step first, then look at the loss.",
-        ),
-        (last, "That is the last loss only. Here every step counts."),
-        (right / 5, "That is the mean; L(phi) is the sum."),
-    ):
-        if near(seen, wrong):
-            raise Wrong(why)
-    if not near(seen, right):
-        raise Wrong(
-            f"For five steps on theta^2 yours is {seen:.4g}, expected {right:.4g}. The "
-            "rate is phi.exp(), and the update is minus the rate times grad_f."
-        )
+    compare(
+        seen,
+        right,
+        {
+            "You count f(theta_0) too. No update has a part in it.": right + 10.0,
+            "You add up theta_0 to theta_{T-1}: step first, then look "
+            "at the loss.": right + 10.0 - last,
+            "That is the last loss only. Here every step counts.": last,
+            "That is the mean; L(phi) is the sum.": right / 5,
+        },
+        f"For five steps on theta^2 yours is {seen:.4g}, expected {right:.4g}. The "
+        "rate is phi.exp(), and the update is minus the rate times grad_f.",
+    )
     _same_derivative(answer)
 
 
@@ -163,25 +161,19 @@ def suffix_sum(answer):
         raise Wrong("You return one sum. There is one for every step t: [steps, ...].")
     value = tensor_like(value, terms, "one row for each step.")
     right = reversed_sum(terms)
-    for wrong, why in (
-        (
-            terms.cumsum(0),
+    compare(
+        value,
+        right,
+        {
             "You add from the front. An update cannot change losses that came before "
-            "it: add from the end.",
-        ),
-        (
-            right - terms,
-            "You leave the term of the step itself out. Row t begins with terms[t].",
-        ),
-        (
-            right.flip(0),
-            "The sums are right and stand in reverse order: turn them round again.",
-        ),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(f"Yours is {value.tolist()}, expected {right.tolist()}.")
+            "it: add from the end.": terms.cumsum(0),
+            "You leave the term of the step itself out. Row t begins with "
+            "terms[t].": right - terms,
+            "The sums are right and stand in reverse order: turn them "
+            "round again.": right.flip(0),
+        },
+        f"Yours is {value.tolist()}, expected {right.tolist()}.",
+    )
 
 
 @functools.cache
@@ -244,29 +236,19 @@ def evolution(answer):
     e = torch.tensor([case[1] for case in cases])
     one_sided = [(loss(p + s * x) - loss(p)) / s * x for p, x, s in cases]
     sigma = torch.tensor([case[2] for case in cases])
-    for wrong, why in (
-        (
-            right * sigma**2,
+    compare(
+        seen,
+        right,
+        {
             "Mind the brackets: / 2 * sigma divides by 2 and then multiplies. Write / "
-            "(2 * sigma).",
-        ),
-        (
-            right / e,
+            "(2 * sigma).": right * sigma**2,
             "You forget to multiply by e. Without it a large perturbation counts as "
-            "much as a small one, and its sign is lost.",
-        ),
-        (2 * right, "The two points lie 2 sigma e apart: divide by 2 sigma."),
-        (-right, "The sign is turned round: L(phi + sigma e) comes first."),
-        (
-            torch.tensor(one_sided),
+            "much as a small one, and its sign is lost.": right / e,
+            "The two points lie 2 sigma e apart: divide by 2 sigma.": 2 * right,
+            "The sign is turned round: L(phi + sigma e) comes first.": -right,
             "You look to one side only. With a pair, whatever both have in common "
-            "cancels.",
-        ),
-    ):
-        if near(seen, wrong):
-            raise Wrong(why)
-    if not near(seen, right):
-        raise Wrong(
-            f"For L = phi^3 + 2 phi at phi, e, sigma = {cases[0]} yours is "
-            f"{seen[0]:.4g}, expected {right[0]:.4g}."
-        )
+            "cancels.": torch.tensor(one_sided),
+        },
+        f"For L = phi^3 + 2 phi at phi, e, sigma = {cases[0]} yours is {seen[0]:.4g}, "
+        f"expected {right[0]:.4g}.",
+    )

@@ -10,7 +10,9 @@ from l2o_kit.teaching.answers import (
     Wrong,
     ask,
     ask_shapes,
+    compare,
     exercise,
+    named,
     near,
     number,
     read_off,
@@ -22,6 +24,25 @@ def _own_count(inputs, hidden, outputs):
     return 4 * hidden * (inputs + hidden + 1) + outputs * (hidden + 1)
 
 
+MISCOUNTED = {
+    "There are four of them: three gates and the candidate, each with its own "
+    "weights.": lambda n, h, m: h * (n + h + 1) + m * (h + 1),
+    "You leave the biases out: each unit has one more weight, for the constant "
+    "1.": lambda n, h, m: 4 * h * (n + h) + m * h,
+    "The read-out has biases too, one for each output.": (
+        lambda n, h, m: 4 * h * (n + h + 1) + m * h
+    ),
+    "The gates have biases too: each unit also sees a constant 1.": (
+        lambda n, h, m: 4 * h * (n + h) + m * (h + 1)
+    ),
+    "A unit sees the old hidden values as well, not only the inputs: that is what "
+    "makes it recurrent.": lambda n, h, m: 4 * h * (n + 1) + m * (h + 1),
+    "That is one hidden unit. There are as many as `hidden` says, each with its own "
+    "weights.": lambda n, h, m: 4 * (n + h + 1) + m * (h + 1),
+    "You leave the read-out out.": lambda n, h, m: 4 * h * (n + h + 1),
+}
+
+
 @exercise(_own_count, "three gates and a candidate, each with biases, and a read-out.")
 def lstm_weights(answer):
     """How many weights an LSTM layer and its read-out have."""
@@ -31,47 +52,16 @@ def lstm_weights(answer):
     def counts(formula):
         return torch.tensor([float(formula(*case)) for case in cases])
 
-    for wrong, why in (
-        (
-            lambda n, h, m: h * (n + h + 1) + m * (h + 1),
-            "There are four of them: three gates and the candidate, each with its own "
-            "weights.",
-        ),
-        (
-            lambda n, h, m: 4 * h * (n + h) + m * h,
-            "You leave the biases out: each unit has one more weight, for the constant "
-            "1.",
-        ),
-        (
-            lambda n, h, m: 4 * h * (n + h + 1) + m * h,
-            "The read-out has biases too, one for each output.",
-        ),
-        (
-            lambda n, h, m: 4 * h * (n + h) + m * (h + 1),
-            "The gates have biases too: each unit also sees a constant 1.",
-        ),
-        (
-            lambda n, h, m: 4 * h * (n + 1) + m * (h + 1),
-            "A unit sees the old hidden values as well, not only the inputs: that is "
-            "what makes it recurrent.",
-        ),
-        (
-            lambda n, h, m: 4 * (n + h + 1) + m * (h + 1),
-            "That is one hidden unit. There are as many as `hidden` says, each with "
-            "its own weights.",
-        ),
-        (lambda n, h, m: 4 * h * (n + h + 1), "You leave the read-out out."),
-    ):
-        if near(seen, counts(wrong)):
-            raise Wrong(why)
-    right = counts(_own_count)
-    if not near(seen, right):
-        raise Wrong(
-            f"For {cases[0][0]} inputs, {cases[0][1]} hidden units and {cases[0][2]} "
-            f"outputs yours gives {seen[0]:g}, expected {right[0]:g}. Each hidden unit "
-            "has four sets of weights, each for all inputs, all old hidden values and "
-            "a 1; each output has weights for all hidden values and a 1."
-        )
+    right, (n, h, m) = counts(_own_count), cases[0]
+    compare(
+        seen,
+        right,
+        {why: counts(wrong) for why, wrong in MISCOUNTED.items()},
+        f"For {n} inputs, {h} hidden units and {m} outputs yours gives {seen[0]:g}, "
+        f"expected {right[0]:g}. Each hidden unit has four sets of weights, each for "
+        "all inputs, all old hidden values and a 1; each output has weights for all "
+        "hidden values and a 1.",
+    )
 
 
 def _own_log_sign(grads, p):
@@ -92,22 +82,15 @@ def preprocessing(answer):
     _no_bare_log(value, grads)
     value = tensor_like(value, right, "two numbers for each coordinate.")
     large = grads.abs() >= torch.tensor(-p).exp()
-    for wrong, why in (
-        (right * torch.tensor([[p], [1.0]]), "You forget to divide the log by p."),
-        (right.flip(0), "The log part comes first, then the sign part."),
-        (
-            torch.stack([right[0], grads.sign()]),
-            "Below e^-p the sign part is e^p d. With the bare sign, a gradient of "
-            "almost zero would shout as loud as any.",
-        ),
-        (
-            torch.stack([right[0], right[1].abs()]),
-            "The second part has lost its sign: the network could not tell uphill from "
-            "downhill.",
-        ),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
+    slips = {
+        "You forget to divide the log by p.": right * torch.tensor([[p], [1.0]]),
+        "The log part comes first, then the sign part.": right.flip(0),
+        "Below e^-p the sign part is e^p d. With the bare sign, a gradient of almost "
+        "zero would shout as loud as any.": torch.stack([right[0], grads.sign()]),
+        "The second part has lost its sign: the network could not tell uphill from "
+        "downhill.": torch.stack([right[0], right[1].abs()]),
+    }
+    named(value, slips)
     if near(value[:, large], right[:, large]) and not near(value, right):
         raise Wrong(
             "Large gradients are right, small ones are not. Where |d| < e^-p the two "
@@ -179,40 +162,23 @@ def _slips(new_h, new_c, W, x, h, c):
     i, f, o, g = (W @ torch.cat([x, h, torch.ones_like(x[:1])])).chunk(4)
     si, sf, so = i.sigmoid(), f.sigmoid(), o.sigmoid()
     right = sf * c + si * g.tanh()
-    for wrong, why in (
-        (
-            si * c + sf * g.tanh(),
-            "The gates i and f have changed places. The rows of W are W_i, W_f, W_o, "
-            "W_c: f keeps the old c, i lets the new in.",
+    slips = {
+        "The gates i and f have changed places. The rows of W are W_i, W_f, W_o, W_c: "
+        "f keeps the old c, i lets the new in.": si * c + sf * g.tanh(),
+        "You keep 1 - f of the old c. A forget gate of 1 does not forget: it keeps "
+        "all. 0 forgets. So it is f c.": (1 - sf) * c + si * g.tanh(),
+        "The candidate goes through tanh, not sigmoid: it must be able to be "
+        "negative.": sf * c + si * g.sigmoid(),
+        "The candidate goes through tanh.": sf * c + si * g,
+        "The last two have changed places. The rows of W are W_i, W_f, W_o, W_c. (In "
+        "torch.nn.LSTMCell they stand in another order.)": sf * c + si * o.tanh(),
+        "x comes first in z, then h, then the 1: so do the columns of W.": (
+            _own_cell(W, h, x, c)[1]
         ),
-        (
-            (1 - sf) * c + si * g.tanh(),
-            "You keep 1 - f of the old c. A forget gate of 1 does not forget: it keeps "
-            "all. 0 forgets. So it is f c.",
-        ),
-        (
-            sf * c + si * g.sigmoid(),
-            "The candidate goes through tanh, not sigmoid: it must be able to be "
-            "negative.",
-        ),
-        (sf * c + si * g, "The candidate goes through tanh."),
-        (
-            sf * c + si * o.tanh(),
-            "The last two have changed places. The rows of W are W_i, W_f, W_o, W_c. "
-            "(In torch.nn.LSTMCell they stand in another order.)",
-        ),
-        (
-            _own_cell(W, h, x, c)[1],
-            "x comes first in z, then h, then the 1: so do the columns of W.",
-        ),
-        (
-            f * c + i * g.tanh(),
-            "A gate goes through a sigmoid, which makes it a number between 0, shut, "
-            "and 1, open.",
-        ),
-    ):
-        if near(new_c, wrong):
-            raise Wrong(why)
+        "A gate goes through a sigmoid, which makes it a number between 0, shut, and "
+        "1, open.": f * c + i * g.tanh(),
+    }
+    named(new_c, slips)
     for wrong, why in (
         (so * c.tanh(), "h' is made from the old c. Use the new one: o tanh(c')."),
         (so * right, "The tanh is missing."),

@@ -14,6 +14,7 @@ from l2o_kit.teaching.answers import (
     RETURNED_NONE,
     Wrong,
     ask,
+    compare,
     exercise,
     letters,
     near,
@@ -37,32 +38,23 @@ def cross_entropy(answer):
         raise Wrong("Yours gives one number per example. Take the mean over them.")
     seen, right = number(value), _own_loss(z, y)
     probability = z.sigmoid()
-    for wrong, why in (
-        (
-            4 * right,
+    compare(
+        seen,
+        right,
+        {
             "You add up the examples. With the mean, the size of the minibatch does "
-            "not change the size of the gradient.",
-        ),
-        (-right, "The sign is turned: a loss is large where the answer is bad."),
-        (
-            _own_loss(probability, y),
+            "not change the size of the gradient.": 4 * right,
+            "The sign is turned: a loss is large where the answer is bad.": -right,
             "The outputs z go in as they are: the formula has the sigmoid in it. Yours "
-            "puts them through a sigmoid first.",
-        ),
-        (_own_loss(-z, y), "Classes 0 and 1 have changed places: y multiplies z."),
-        (
-            F.softplus(z).mean(),
-            "The second term, y z, is missing: yours does not look at the targets.",
-        ),
-        (F.mse_loss(probability, y), "That is the squared error of the probability."),
-    ):
-        if near(seen, wrong):
-            raise Wrong(why)
-    if not near(seen, right):
-        raise Wrong(
-            f"For z = 0.5, -1, 2, -0.3 and y = 1, 0, 0, 1 yours gives {seen:.4f}, "
-            f"expected {float(right):.4f}."
-        )
+            "puts them through a sigmoid first.": _own_loss(probability, y),
+            "Classes 0 and 1 have changed places: y multiplies z.": _own_loss(-z, y),
+            "The second term, y z, is missing: yours does not look at the "
+            "targets.": F.softplus(z).mean(),
+            "That is the squared error of the probability.": F.mse_loss(probability, y),
+        },
+        f"For z = 0.5, -1, 2, -0.3 and y = 1, 0, 0, 1 yours gives {seen:.4f}, expected "
+        f"{float(right):.4f}.",
+    )
     far = torch.tensor([[200.0], [-200.0]]), torch.tensor([[0.0], [1.0]])
     if not near(number(ask(answer, *far)), 200.0):
         raise Wrong(
@@ -208,30 +200,25 @@ def break_even(answer):
     """Seconds of meta-training, of a learned run, of a rival's: runs until it pays."""
     training, learned, rival = 601.0, 2.0, 5.0  # no whole number of runs
     seen = number(ask(answer, training, learned, rival))
-    for wrong, why in (
-        (
-            training / learned,
+    compare(
+        seen,
+        training / (rival - learned),
+        {
             "That is how many runs take as long as the training. What does each run "
-            "*save*?",
-        ),
-        (
-            training / rival,
-            "The learned optimizer's run takes time too: what does a run save?",
-        ),
-        (training / (rival + learned), "A run saves the difference of the two times."),
-        (
-            (rival - learned) / training,
-            "Upside down: yours is what part of the training one run pays back.",
-        ),
-        (training * (rival - learned), "Divide: n runs save n times the difference."),
-    ):
-        if near(seen, wrong):
-            raise Wrong(why)
-    if not near(seen, training / (rival - learned)):
-        raise Wrong(
-            f"601 s of training, runs of 2 s in place of 5 s: yours gives {seen:g}, "
-            "expected 601 / 3 = 200.333, not rounded: each run saves 3 s."
-        )
+            "*save*?": training / learned,
+            "The learned optimizer's run takes time too: what "
+            "does a run save?": training / rival,
+            "A run saves the difference of the two times.": training
+            / (rival + learned),
+            "Upside down: yours is what part of the training one run pays back.": (
+                rival - learned
+            )
+            / training,
+            "Divide: n runs save n times the difference.": training * (rival - learned),
+        },
+        f"601 s of training, runs of 2 s in place of 5 s: yours gives {seen:g}, "
+        "expected 601 / 3 = 200.333, not rounded: each run saves 3 s.",
+    )
     for slow in (5.0, 7.0):
         does = _instead_of_never(answer, training, slow, rival)
         if does:

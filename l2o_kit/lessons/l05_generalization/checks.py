@@ -6,7 +6,15 @@ import torch
 from l2o_kit.checkpoint import stored
 from l2o_kit.data import stream
 from l2o_kit.lessons.l05_generalization.horizon import MARKS, TUNED_FOR
-from l2o_kit.teaching.answers import Wrong, ask, exercise, near, read_off, tensor_like
+from l2o_kit.teaching.answers import (
+    Wrong,
+    ask,
+    compare,
+    exercise,
+    near,
+    read_off,
+    tensor_like,
+)
 
 STEPS, DISCOUNT = 5, 0.5
 
@@ -22,39 +30,26 @@ def discount_weights(answer):
     value = ask(answer, STEPS, DISCOUNT)
     value = value if isinstance(value, torch.Tensor) else _listed(value)
     value = tensor_like(value, right, "one weight for each of theta_1 to theta_T.")
-    for wrong, why in (
-        (
-            right.flip(0),
+    compare(
+        value,
+        right,
+        {
             "That is turned round: the *last* loss has the weight 1, as in discount^(T "
-            "- s) with s = T.",
-        ),
-        (
-            DISCOUNT * right,
-            "One power too many: the last loss has the weight discount^0 = 1.",
-        ),
-        (
-            DISCOUNT * right.flip(0),
+            "- s) with s = T.": right.flip(0),
+            "One power too many: the last loss has the weight discount^0 = 1.": DISCOUNT
+            * right,
             "That is discount^s. The power counts the steps that are still to come, T "
-            "- s.",
-        ),
-        (
-            right / right.sum(),
+            "- s.": DISCOUNT * right.flip(0),
             "You make them add up to 1. They need not: Adam, which trains phi, is "
-            "blind to the size of the meta-gradient.",
-        ),
-        (torch.full((STEPS,), DISCOUNT), "Each weight is the same. Take a power."),
-        (
-            torch.tensor([DISCOUNT * (STEPS - s) for s in range(1, STEPS + 1)]),
-            "You multiply; the discount is to the power of T - s.",
-        ),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(
-            f"For T = {STEPS} and a discount of {DISCOUNT} yours gives "
-            f"{_short(value)}, expected {_short(right)}."
-        )
+            "blind to the size of the meta-gradient.": right / right.sum(),
+            "Each weight is the same. Take a power.": torch.full((STEPS,), DISCOUNT),
+            "You multiply; the discount is to the power of T - s.": torch.tensor(
+                [DISCOUNT * (STEPS - s) for s in range(1, STEPS + 1)]
+            ),
+        },
+        f"For T = {STEPS} and a discount of {DISCOUNT} yours gives {_short(value)}, "
+        f"expected {_short(right)}.",
+    )
     last = ask(answer, 3, 0.0)
     last = last if isinstance(last, torch.Tensor) else _listed(last)
     last = tensor_like(
@@ -112,37 +107,29 @@ def normalized_inputs(answer):
             "root, as Adam does."
         )
     value = tensor_like(value, right, "a step, the two inputs, a coordinate.")
-    for wrong, why in (
-        (right.flip(1), "The averaged gradient comes first, then the new one."),
-        (
-            _broken(grads, correct=False),
+    compare(
+        value,
+        right,
+        {
+            "The averaged gradient comes first, then the new one.": right.flip(1),
             "At the first step m is only (1 - beta) d. Divide m and v by 1 - beta^t: "
-            "averages that begin at zero are too small.",
-        ),
-        (
-            _broken(grads, root=False),
+            "averages that begin at zero are too small.": _broken(grads, correct=False),
             "You divide by v. It is the mean of d squared: take its square root, or "
-            "the inputs keep the size of the gradients, upside down.",
-        ),
-        (_broken(grads, of_m=True), "v averages the squares of d, not those of m."),
-        (
-            _broken(grads, late=True),
-            "You use the m and v of the step before. Update them first.",
-        ),
-        (
-            _broken(grads, kept=True),
+            "the inputs keep the size of the gradients, upside down.": _broken(
+                grads, root=False
+            ),
+            "v averages the squares of d, not those of m.": _broken(grads, of_m=True),
+            "You use the m and v of the step before. Update them first.": _broken(
+                grads, late=True
+            ),
             "The next step goes on from the divided m and v. Keep the undivided ones "
-            "for it.",
-        ),
-    ):
-        if near(value, wrong, tolerance=1e-3):
-            raise Wrong(why)
-    if not near(value, right, tolerance=1e-3):
-        raise Wrong(
-            "At the first step of the first coordinate yours is "
-            f"{_short(value[0, :, 0])}, expected {_short(right[0, :, 0])}; at the last "
-            f"{_short(value[-1, :, 0])}, expected {_short(right[-1, :, 0])}."
-        )
+            "for it.": _broken(grads, kept=True),
+        },
+        f"At the first step of the first coordinate yours is {_short(value[0, :, 0])}, "
+        f"expected {_short(right[0, :, 0])}; at the last {_short(value[-1, :, 0])}, "
+        f"expected {_short(right[-1, :, 0])}.",
+        tolerance=1e-3,
+    )
     _reads_beta(answer, grads, value)
 
 
@@ -180,30 +167,21 @@ def scaled_gradient(answer):
     right = _own_scaled(gradient, theta, scale)
     value = ask(answer, gradient, theta, scale)
     value = tensor_like(value, right, "a number for each coordinate.")
-    for wrong, why in (
-        (
-            gradient(scale * theta),
+    compare(
+        value,
+        right,
+        {
             "You ask for the gradient at the right place, s theta, and forget the "
-            "chain rule: the derivative of s theta is s.",
-        ),
-        (
-            scale * gradient(theta),
-            "The gradient is taken at s theta, where f is evaluated, not at theta.",
-        ),
-        (
-            gradient(scale * theta) / scale,
+            "chain rule: the derivative of s theta is s.": gradient(scale * theta),
+            "The gradient is taken at s theta, where f is evaluated, "
+            "not at theta.": scale * gradient(theta),
             "Multiply by s. (It is the *update* of the original coordinates that "
-            "divides.)",
-        ),
-        (gradient(theta), "That is the gradient of f itself, at theta."),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(
-            f"For theta = {_short(theta)} and s = {_short(scale)} yours gives "
-            f"{_short(value)}, expected {_short(right)}."
-        )
+            "divides.)": gradient(scale * theta) / scale,
+            "That is the gradient of f itself, at theta.": gradient(theta),
+        },
+        f"For theta = {_short(theta)} and s = {_short(scale)} yours gives "
+        f"{_short(value)}, expected {_short(right)}.",
+    )
 
 
 def _listed(value) -> torch.Tensor:

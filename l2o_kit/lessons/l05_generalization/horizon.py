@@ -6,10 +6,10 @@ found on other networks.
 
 import numpy as np
 
-from l2o_kit.baselines import Baseline
+from l2o_kit.baselines import Baseline, tune
 from l2o_kit.evaluate import optimize
 from l2o_kit.lessons.l05_generalization.places import (
-    HALF,
+    ADAM,
     RATES,
     network,
     plain_and_robust,
@@ -21,23 +21,14 @@ MARKS = np.unique(np.logspace(0, 4, 81).round().astype(int))  # steps that are k
 
 
 def tuned_adam() -> Baseline:
-    """Adam at its best rate for the last tenth of TUNED_FOR steps.
+    """Adam at its best rate for the last tenth of TUNED_FOR steps."""
 
-    The rates of lesson 05, then half-way to both sides of the best.
-    """
-
-    def loss(lr):
-        curves = optimize(
-            Baseline("Adam", lr),
-            network(),
-            steps=TUNED_FOR,
-            batch=TUNED_ON,
-            purpose="tuning",
-        )
+    def loss(rival):
+        settings = {"steps": TUNED_FOR, "batch": TUNED_ON, "purpose": "tuning"}
+        curves = optimize(rival, network(), **settings)
         return float(curves.last_tenth().mean().nan_to_num(np.inf))
 
-    best = min(RATES, key=loss)
-    return Baseline("Adam", min((best, best * HALF, best / HALF), key=loss))
+    return tune(ADAM, loss, **RATES)
 
 
 def run(rule, batch: int = JUDGED_ON) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from torch import nn
 
 from l2o_kit import data
-from l2o_kit.baselines import SIX, Baseline, tuned_baselines
+from l2o_kit.baselines import SIX, Baseline, tune, tuned_baselines
 from l2o_kit.checkpoint import load
 from l2o_kit.evaluate import optimize, paired_ratio
 from l2o_kit.network import Network, mlp
@@ -35,8 +35,9 @@ HOME = {
 PLACES = list(itertools.product(*AXES.values()))
 HORIZONS = (100, 200, 500)
 BIN = 10  # steps whose losses are averaged
-RATES = tuple(10 ** (-3 + 0.5 * k) for k in range(6))  # of Adam, 0.001 to 0.3
-HALF = 10**0.25
+ADAM = Baseline("Adam", 0.001)
+HALVES = tuple(10 ** (-3 + 0.5 * k) for k in range(6))  # 0.001 to 0.3
+RATES = {"rates": HALVES, "spacing": 10**0.5, "parts": 2}  # how Adam is tuned
 NETWORKS = 4  # tuned on, and as many others judged
 MAP_UNITS, MAP_LAYERS = (5, 10, 20, 40, 80), (1, 2, 3)
 MAP_NETWORKS = 16
@@ -88,30 +89,19 @@ def learned_row(rule, place: tuple) -> np.ndarray:
 def adam_row(place: tuple) -> dict:
     """Adam at its best rate for each horizon: rates [3], curves [3, 1 + bins].
 
-    Tuned on other networks, by the last tenth: RATES, then half-way to both sides.
+    Tuned on other networks, by the last tenth.
     """
     optimizee = network(*place)
 
-    @functools.cache
-    def tried(lr):
-        curves = optimize(
-            Baseline("Adam", lr),
-            optimizee,
-            steps=HORIZONS[-1],
-            batch=NETWORKS,
-            purpose="tuning",
-        )
-        return binned(curves.losses)
+    @functools.cache  # one run is judged at each horizon
+    def tried(rival):
+        settings = {"steps": HORIZONS[-1], "batch": NETWORKS, "purpose": "tuning"}
+        return binned(optimize(rival, optimizee, **settings).losses)
 
-    rates = []
-    for steps in HORIZONS:
-        end = last_bins(steps)
+    def best(steps):
+        return tune(ADAM, lambda rival: tried(rival)[last_bins(steps)].mean(), **RATES)
 
-        def loss(lr, end=end):
-            return tried(lr)[end].mean()
-
-        best = min(RATES, key=loss)
-        rates.append(min((best, best * HALF, best / HALF), key=loss))
+    rates = [best(steps).lr for steps in HORIZONS]
     curves = {lr: learned_row(Baseline("Adam", lr), place) for lr in set(rates)}
     return {"rates": np.array(rates), "curves": np.stack([curves[lr] for lr in rates])}
 

@@ -11,6 +11,7 @@ from l2o_kit.lessons.l06_concurrent.teamwork import GRID
 from l2o_kit.teaching.answers import (
     Wrong,
     ask,
+    compare,
     exercise,
     near,
     number,
@@ -30,31 +31,24 @@ def combined(answer):
     grads = torch.randn(3, 4, generator=stream(0, "combined"))
     right = _own_combined(alpha, grads)
     value = tensor_like(ask(answer, alpha, grads), right, "one number a coordinate.")
-    for wrong, why in (
-        (
-            alpha @ grads,
+    compare(
+        value,
+        right,
+        {
             "You weigh with alpha itself, which may be negative. Take the softmax of "
-            "alpha first.",
-        ),
-        (
-            alpha.exp() @ grads,
-            "exp(alpha) is positive, but does not add up to 1: divide by its sum.",
-        ),
-        (grads.mean(0), "That is the plain average: alpha has no say."),
-        (grads.sum(0), "That is the plain sum: alpha has no say."),
-        (
-            (torch.softmax(grads, 0) * alpha[:, None]).sum(0),
-            "You take the softmax of the gradients. It is alpha's.",
-        ),
-        (
-            torch.softmax(-alpha, 0) @ grads,
-            "The sign of alpha is turned round: a larger alpha means more trust.",
-        ),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(f"Yours gives {_short(value)}, expected {_short(right)}.")
+            "alpha first.": alpha @ grads,
+            "exp(alpha) is positive, but does not add up to 1: "
+            "divide by its sum.": alpha.exp() @ grads,
+            "That is the plain average: alpha has no say.": grads.mean(0),
+            "That is the plain sum: alpha has no say.": grads.sum(0),
+            "You take the softmax of the gradients. It is alpha's.": (
+                torch.softmax(grads, 0) * alpha[:, None]
+            ).sum(0),
+            "The sign of alpha is turned round: a larger alpha "
+            "means more trust.": torch.softmax(-alpha, 0) @ grads,
+        },
+        f"Yours gives {_short(value)}, expected {_short(right)}.",
+    )
 
 
 def _own_noise(lambdas, stds):
@@ -67,32 +61,26 @@ def left_over_noise(answer):
     lambdas, stds = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([1.0, 2.0, 4.0])
     right = float(_own_noise(lambdas, stds))
     value = number(ask(answer, lambdas, stds))
-    for wrong, why in (
-        (
-            (lambdas * stds).sum(),
+    compare(
+        value,
+        right,
+        {
             "You add up sizes. Independent errors partly cancel: add up their "
-            "*squares*, then take the root.",
-        ),
-        ((lambdas**2 * stds**2).sum(), "That is the variance. Take its square root."),
-        (
-            (lambdas * stds**2).sum().sqrt(),
+            "*squares*, then take the root.": (lambdas * stds).sum(),
+            "That is the variance. Take its square root.": (lambdas**2 * stds**2).sum(),
             "lambda is inside the square too: the error of source k in the sum is "
-            "lambda_k s_k eps_k.",
-        ),
-        (
-            (lambdas * stds**2).sum(),
-            "lambda is inside the square too, and a root is missing.",
-        ),
-        ((stds**2).mean().sqrt(), "lambda has no say in yours."),
-        ((stds**2).sum().sqrt(), "lambda has no say in yours."),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(
-            f"For lambda = {_short(lambdas)} and s = {_short(stds)} yours gives "
-            f"{value:.4g}, expected {right:.4g}."
-        )
+            "lambda_k s_k eps_k.": (lambdas * stds**2).sum().sqrt(),
+            "lambda is inside the square too, and a root is missing.": (
+                lambdas * stds**2
+            ).sum(),
+            "lambda has no say in yours.": (
+                (stds**2).mean().sqrt(),
+                (stds**2).sum().sqrt(),
+            ),
+        },
+        f"For lambda = {_short(lambdas)} and s = {_short(stds)} yours gives "
+        f"{value:.4g}, expected {right:.4g}.",
+    )
 
 
 CLASSES, EXAMPLES = 10, 10_000

@@ -18,7 +18,7 @@ from functools import partial
 
 import numpy as np
 
-from l2o_kit.baselines import Baseline
+from l2o_kit.baselines import Baseline, tune
 from l2o_kit.checkpoint import load
 from l2o_kit.concurrent import Concurrent
 from l2o_kit.evaluate import optimize
@@ -39,21 +39,14 @@ def end(rule, concurrent: Concurrent, batch: int, seed: int = 1) -> np.ndarray:
 
 
 def tuned_adam(concurrent: Concurrent, near: float, batch: int) -> Baseline:
-    """Adam at the best rate, to a factor of 1.8; other problems than those judged.
+    """Adam at the best rate, to a factor of 1.8; other problems than those judged."""
 
-    The search goes from ``near`` up and down until both neighbours are worse.
-    """
-
-    def score(k):
-        rule = Baseline("Adam", near * STEP**k)
+    def score(rule):
         curves = optimize(rule, concurrent, batch=batch, purpose="tuning")
         return float(curves.last_tenth().mean().nan_to_num(1e9))
 
-    scores = {k: score(k) for k in (-1, 0, 1)}
-    while (best := min(scores, key=scores.get)) in (min(scores), max(scores)):
-        further = best + (1 if best == max(scores) else -1)
-        scores[further] = score(further)
-    return Baseline("Adam", near * STEP**best)
+    rates = [near * STEP**k for k in (-1, 0, 1)]
+    return tune(Baseline("Adam", near), score, rates, STEP, parts=1)
 
 
 def row(kind: Kind, amounts) -> dict:

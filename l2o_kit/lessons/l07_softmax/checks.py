@@ -10,6 +10,7 @@ from l2o_kit.optimizer import log_sign
 from l2o_kit.teaching.answers import (
     Wrong,
     ask,
+    compare,
     exercise,
     near,
     number,
@@ -31,29 +32,24 @@ def trust(answer):
     stds = torch.tensor([0.5, 1.0, 2.0, 3.0])
     right = _own_trust(stds)
     value = tensor_like(ask(answer, stds), right, "one weight for each source.")
-    for wrong, why in (
-        (
-            1 / stds / (1 / stds).sum(),
+    compare(
+        value,
+        right,
+        {
             "You divide by s. Twice the noise deserves less than half the trust: "
-            "divide by the variance, s squared.",
-        ),
-        (1 / stds**2, "Nearly: make them add up to 1."),
-        (stds**2 / (stds**2).sum(), "That trusts the noisiest most. Turn it round."),
-        (stds / stds.sum(), "That trusts the noisiest most. Turn it round."),
-        (
-            torch.softmax(-stds, 0),
+            "divide by the variance, s squared.": 1 / stds / (1 / stds).sum(),
+            "Nearly: make them add up to 1.": 1 / stds**2,
+            "That trusts the noisiest most. Turn it round.": (
+                stds**2 / (stds**2).sum(),
+                stds / stds.sum(),
+            ),
             "A softmax of -s falls too slowly or too fast: the law has no exponential "
-            "in it.",
-        ),
-        (torch.full((4,), 0.25), "All alike is right only where all the noise is."),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(
-            f"For s = {_short(stds)} yours gives {_short(value)}, expected "
-            f"{_short(right)}."
-        )
+            "in it.": torch.softmax(-stds, 0),
+            "All alike is right only where all the noise is.": torch.full((4,), 0.25),
+        },
+        f"For s = {_short(stds)} yours gives {_short(value)}, expected "
+        f"{_short(right)}.",
+    )
 
 
 def _own_two(M):

@@ -7,10 +7,9 @@ from l2o_kit.checkpoint import stored
 from l2o_kit.data import stream
 from l2o_kit.lessons.l09_art.places import LEARNED
 from l2o_kit.teaching.answers import (
-    Wrong,
     ask,
+    compare,
     exercise,
-    near,
     number,
     read_off,
     tensor_like,
@@ -30,35 +29,23 @@ def gram_matrix(answer):
     right = _own_gram(maps)
     value = tensor_like(ask(answer, maps), right, "one number for each pair of maps.")
     centred = maps - maps.mean((1, 2), keepdim=True)
-    for wrong, why in (
-        (
-            right * 20,
+    compare(
+        value,
+        right,
+        {
             "Nearly: divide by the number of pixels, height times width. Else a larger "
-            "picture has a larger Gram matrix, and no style fits it.",
-        ),
-        (
-            right * 20 / 3,
-            "You divide by the number of channels. Divide by the number of pixels.",
-        ),
-        (
-            right * 20 / 60,
+            "picture has a larger Gram matrix, and no style fits it.": right * 20,
+            "You divide by the number of channels. Divide by the number of "
+            "pixels.": right * 20 / 3,
             "You divide by channels times pixels. Divide by the number of pixels "
-            "alone.",
-        ),
-        (
-            _own_gram(centred),
+            "alone.": right * 20 / 60,
             "You subtract the means, as for a covariance. A Gram matrix keeps them: "
-            "how much there is of a pattern belongs to the style.",
-        ),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(
-            f"For random maps yours begins with {float(value[0, 0]):.4f}, "
-            f"{float(value[0, 1]):.4f}, expected {float(right[0, 0]):.4f}, "
-            f"{float(right[0, 1]):.4f}: the mean over the pixels of map i times map j."
-        )
+            "how much there is of a pattern belongs to the style.": _own_gram(centred),
+        },
+        f"For random maps yours begins with {float(value[0, 0]):.4f}, "
+        f"{float(value[0, 1]):.4f}, expected {float(right[0, 0]):.4f}, "
+        f"{float(right[0, 1]):.4f}: the mean over the pixels of map i times map j.",
+    )
 
 
 def _own_variation(image):
@@ -76,55 +63,32 @@ def variation(answer):
     down = (image[:, 1:] - image[:, :-1]).abs()
     across = (image[:, :, 1:] - image[:, :, :-1]).abs()
     colours = (image[1:] - image[:-1]).abs()
-    for wrong, why in (
-        (
-            down.mean(),
+    compare(
+        value,
+        right,
+        {
             "Those are the neighbours above and below. Add those to the left and "
-            "right.",
-        ),
-        (
-            across.mean(),
+            "right.": down.mean(),
             "Those are the neighbours to the left and right. Add those above and "
-            "below.",
-        ),
-        (
-            down.sum() + across.sum(),
+            "below.": across.mean(),
             "Nearly: take means, not sums, so that a larger picture does not have more "
-            "of it.",
-        ),
-        (
-            down.square().mean() + across.square().mean(),
+            "of it.": down.sum() + across.sum(),
             "You square the differences. Take absolute values: a sharp edge then costs "
-            "no more than a slow ramp.",
-        ),
-        (right / 2, "You halve it: add the two means."),
-        (
-            torch.cat([down.flatten(), across.flatten()]).mean(),
+            "no more than a slow ramp.": down.square().mean() + across.square().mean(),
+            "You halve it: add the two means.": right / 2,
             "You take one mean over all differences. Take one for each direction, and "
-            "add the two.",
-        ),
-        (
-            (image[:, 1:] - image[:, :-1]).mean()
+            "add the two.": torch.cat([down.flatten(), across.flatten()]).mean(),
+            "Up and down cancel: take absolute values before the mean.": (
+                image[:, 1:] - image[:, :-1]
+            ).mean()
             + (image[:, :, 1:] - image[:, :, :-1]).mean(),
-            "Up and down cancel: take absolute values before the mean.",
-        ),
-        (
-            colours.mean() + down.mean(),
             "Dimension 0 holds the colours: red is no neighbour of green. Use "
-            "dimensions 1 and 2.",
-        ),
-        (
-            colours.mean() + down.mean() + across.mean(),
+            "dimensions 1 and 2.": colours.mean() + down.mean(),
             "Dimension 0 holds the colours: red is no neighbour of green. Use "
-            "dimensions 1 and 2 only.",
-        ),
-    ):
-        if near(value, float(wrong)):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(
-            f"For a random picture yours gives {value:.4f}, expected {right:.4f}."
-        )
+            "dimensions 1 and 2 only.": colours.mean() + down.mean() + across.mean(),
+        },
+        f"For a random picture yours gives {value:.4f}, expected {right:.4f}.",
+    )
 
 
 def _own_style(gram, start, goal):
@@ -138,46 +102,37 @@ def style_term(answer):
     gram, start, goal = (torch.rand(3, 3, generator=draw) for _ in range(3))
     value = number(ask(answer, gram, start, goal))
     right = float(_own_style(gram, start, goal))
-    for wrong, why in (
-        (
-            (gram - goal).square().sum(),
+    compare(
+        value,
+        right,
+        {
             "Nearly: divide by the same distance of the start, so that every picture "
-            "begins at 1.",
-        ),
-        (
-            (gram - start).square().sum() / (start - goal).square().sum(),
+            "begins at 1.": (gram - goal).square().sum(),
             "That is how far it has gone from the start. What counts is how far the "
-            "style still is.",
-        ),
-        (
-            (gram - goal).square().sum() / goal.square().sum(),
+            ""
+            "style still is.": (gram - start).square().sum()
+            / (start - goal).square().sum(),
             "You divide by the size of the style's Gram matrix. Divide by the distance "
-            "of the start.",
-        ),
-        (
-            (gram - goal).square().sum() / start.square().sum(),
+            "of the start.": (gram - goal).square().sum() / goal.square().sum(),
             "You divide by the size of the start's Gram matrix. Divide by the distance "
-            "from start to goal.",
-        ),
-        (
-            (gram - goal).abs().sum() / (start - goal).abs().sum(),
-            "You add up absolute differences. A squared distance adds up squares.",
-        ),
-        (
-            (gram - goal).norm() / (start - goal).norm(),
-            "You take the root: the term is a ratio of squared distances.",
-        ),
-        (
-            (start - goal).square().sum() / (gram - goal).square().sum(),
-            "Turned round: yours grows as the style comes nearer.",
-        ),
-    ):
-        if near(value, float(wrong)):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(
-            f"For random matrices yours gives {value:.4f}, expected {right:.4f}."
-        )
+            "from start to goal.": (gram - goal).square().sum() / start.square().sum(),
+            "You add up absolute differences. A squared distance adds up squares.": (
+                gram - goal
+            )
+            .abs()
+            .sum()
+            / (start - goal).abs().sum(),
+            "You take the root: the term is a ratio of squared distances.": (
+                gram - goal
+            ).norm()
+            / (start - goal).norm(),
+            "Turned round: yours grows as the style comes nearer.": (start - goal)
+            .square()
+            .sum()
+            / (gram - goal).square().sum(),
+        },
+        f"For random matrices yours gives {value:.4f}, expected {right:.4f}.",
+    )
 
 
 def _left(name: str, step: int = 16) -> float:

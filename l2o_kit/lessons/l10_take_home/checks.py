@@ -12,7 +12,16 @@ from l2o_kit.deploy import LearnedOptimizer
 from l2o_kit.lessons.l10_take_home.scorecard import MEASURES, TASKS, colour
 from l2o_kit.lessons.l10_take_home.scorecard import RULES as LEARNED
 from l2o_kit.network import mlp
-from l2o_kit.teaching.answers import Wrong, ask, exercise, near, number, read_off, slope
+from l2o_kit.teaching.answers import (
+    Wrong,
+    ask,
+    compare,
+    exercise,
+    near,
+    number,
+    read_off,
+    slope,
+)
 
 
 def _own_loop(model, optimizer, batches):
@@ -157,29 +166,24 @@ def _check_value(value, theta):
     """Wrong unless the number is right."""
     right = _own_himmelblau(theta.detach())
     x, y = theta.detach()
-    for wrong, why in (
-        ((x**2 + y - 11) + (x + y**2 - 7), "Square both brackets before you add them."),
-        (
-            (x**2 + y - 11) ** 2,
-            "That is the first bracket. Add the second, x + y^2 - 7, squared.",
-        ),
-        (
-            ((x**2 + y - 11) + (x + y**2 - 7)) ** 2,
-            "Square each bracket alone, then add.",
-        ),
-        (
-            (x + y**2 - 11) ** 2 + (x**2 + y - 7) ** 2,
+    compare(
+        number(value),
+        float(right),
+        {
+            "Square both brackets before you add them.": (x**2 + y - 11)
+            + (x + y**2 - 7),
+            "That is the first bracket. Add the second, x + y^2 - 7, squared.": (
+                x**2 + y - 11
+            )
+            ** 2,
+            "Square each bracket alone, then add.": ((x**2 + y - 11) + (x + y**2 - 7))
+            ** 2,
             "The squares inside are exchanged: x is squared beside the 11, y beside "
-            "the 7.",
-        ),
-    ):
-        if near(number(value), float(wrong)):
-            raise Wrong(why)
-    if not near(number(value), float(right)):
-        raise Wrong(
-            f"At x = {float(x):g}, y = {float(y):g} yours gives {number(value):.4f}, "
-            f"expected {float(right):.4f}."
-        )
+            "the 7.": (x + y**2 - 11) ** 2 + (x**2 + y - 7) ** 2,
+        },
+        f"At x = {float(x):g}, y = {float(y):g} yours gives {number(value):.4f}, "
+        f"expected {float(right):.4f}.",
+    )
 
 
 def _check_slope(value, theta):
@@ -212,35 +216,23 @@ def worth_it(answer):
     """Times of a gradient, Adam's update and the learned one to a share of steps."""
     case = 3.0, 0.5, 6.0
     value, right = number(ask(answer, *case)), _own_share(*case)
-    for wrong, why in (
-        (
-            case[1] / case[2],
+    compare(
+        value,
+        right,
+        {
             "You compare the updates alone. A step is a gradient and an update, for "
-            "both rules.",
-        ),
-        (
-            1 / right,
+            "both rules.": case[1] / case[2],
             "Turned round: yours says how many times as long a learned step takes. The "
-            "share of steps it may take is one over that.",
-        ),
-        (
-            case[0] / (case[0] + case[2]),
-            "Adam's update takes time too: add it to the gradient above the line.",
-        ),
-        (
-            1 - right,
+            "share of steps it may take is one over that.": 1 / right,
+            "Adam's update takes time too: add it to the gradient "
+            "above the line.": case[0] / (case[0] + case[2]),
             "That is the share of steps it must save. Asked is the share that it may "
-            "take.",
-        ),
-    ):
-        if near(value, wrong):
-            raise Wrong(why)
-    if not near(value, right):
-        raise Wrong(
-            "For a gradient of 3 ms and updates of 0.5 and 6 ms yours gives "
-            f"{value:.4f}, expected {right:.4f}. Set both times equal, and solve for "
-            "steps_learned / steps_Adam."
-        )
+            "take.": 1 - right,
+        },
+        f"For a gradient of 3 ms and updates of 0.5 and 6 ms yours gives {value:.4f}, "
+        f"expected {right:.4f}. Set both times equal, and solve for steps_learned / "
+        "steps_Adam.",
+    )
 
 
 def _cells(rule: str) -> dict[str, str]:
