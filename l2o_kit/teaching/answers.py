@@ -151,17 +151,17 @@ def slope(value: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(at) if grad is None else grad
 
 
-def read_off(answer, truth: int | float, within: int | float, hint: str, wrongs):
+def read_off(answer, truth: int | float, within: int | float, hint: str, wrongs: dict):
     """Judge a number that was read in a figure; Wrong where it is another one.
 
     Arguments: a function without arguments; the number; how far off eyes may be, as a
-    share of it; where to look, in a sentence; and (number, why) of typical slips, of
-    which the nearest is named.
+    share of it; where to look, in a sentence; and why -> the number that a typical slip
+    gives: the nearest is named.
     """
     value = number(ask(answer))
     if _off(value, truth) <= within:
         return
-    slips = [(_off(value, wrong), why) for wrong, why in wrongs]
+    slips = [(_off(value, wrong), why) for why, wrong in wrongs.items()]
     off, why = min(slips, key=lambda slip: slip[0])
     if off <= within:
         raise Wrong(why)

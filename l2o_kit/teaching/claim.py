@@ -30,13 +30,13 @@ class Claim:
     of its own. ``judged_on`` says what the number rests on when measured in full (how
     many problems, which seed); ``published`` is the number that the source gives, "-"
     where it gives none. ``bound``: the number is an error of the size of rounding.
-    A table of claims gives each its id, the room its lesson.
+    A table gives each its id, and what is left out; the room its lesson.
     """
 
     statement: str
     measure: Callable
     threshold: float = 1.0
-    source: str = OWN
+    source: str = ""
     judged_on: str = ""
     published: str = "-"
     bound: bool = False
@@ -50,14 +50,17 @@ class Claim:
         return "fails" if low > self.threshold else "not decided"
 
 
-def judged(on: str, claims: dict[str, Claim], lesson: str = "") -> dict[str, Claim]:
-    """A table of claims: what most rest on, and their lesson, are said once."""
-    return {
-        id: replace(
-            each, judged_on=each.judged_on or on, lesson=each.lesson or lesson, id=id
-        )
-        for id, each in claims.items()
-    }
+def judged(
+    on: str, claims: dict[str, Claim], lesson: str = "", source: str = OWN
+) -> dict[str, Claim]:
+    """A table of claims: what most have in common is said once, behind it."""
+    common = {"judged_on": on, "lesson": lesson, "source": source}
+
+    def whole(id: str, claim: Claim) -> Claim:
+        own = {name: getattr(claim, name) or value for name, value in common.items()}
+        return replace(claim, id=id, **own)
+
+    return {id: whole(id, claim) for id, claim in claims.items()}
 
 
 def elsewhere(quick: bool, control=None) -> None:

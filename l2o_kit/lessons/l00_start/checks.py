@@ -40,33 +40,18 @@ def best_rate_of_nag(answer):
         0.25,
         "Choose NAG, pixel noise 0. The star in the right-hand picture marks the "
         "lowest point of the valley: go straight down from it.",
-        (
-            (
-                edge,
-                "That is the largest rate at which the loss still falls: the edge of "
-                "stability, not the best rate.",
-            ),
-            (
-                float(RACE_RATES[_valley("Adam").argmin()]),
-                "That is Adam's best rate. A rate that suits one rule says nothing "
-                "about another.",
-            ),
-            (
-                nag.min(),
-                "That is how low the valley is, on the vertical axis. The rate is on "
-                "the horizontal one.",
-            ),
-            (
-                math.log10(best),
-                "That is the power of ten. The axis is logarithmic, and its labels are "
-                "the rates themselves.",
-            ),
-            (
-                0.01,
-                "That is where the slider stands at first. The valley shows every "
-                "rate: where is it lowest?",
-            ),
-        ),
+        {
+            "That is the largest rate at which the loss still falls: the edge of "
+            "stability, not the best rate.": edge,
+            "That is Adam's best rate. A rate that suits one rule says nothing "
+            "about another.": float(RACE_RATES[_valley("Adam").argmin()]),
+            "That is how low the valley is, on the vertical axis. The rate is on "
+            "the horizontal one.": nag.min(),
+            "That is the power of ten. The axis is logarithmic, and its labels are "
+            "the rates themselves.": math.log10(best),
+            "That is where the slider stands at first. The valley shows every "
+            "rate: where is it lowest?": 0.01,
+        },
     )
 
 

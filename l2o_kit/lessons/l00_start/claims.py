@@ -54,22 +54,17 @@ CLAIMS = {
     "quadratic-wins": Claim(
         "Quadratics: a lower mean loss over 100 steps than any of six tuned rivals",
         partial(loss_ratio, "quadratic", "mean", 1, STEPS),
-        1.0,
-        PAPER,
         judged_on=QUADRATICS,
     ),
     "digits-wins": Claim(
         "Digits: a lower mean loss over 100 steps than any of six tuned rivals",
         partial(loss_ratio, "digits", "mean", 1, STEPS),
-        1.0,
-        PAPER,
     ),
     "quadratic-mean": Claim(
         "Quadratics: the mean loss over 100 steps is at most 0.75 times the best "
         "rival's",
         partial(loss_ratio, "quadratic", "mean", 1, STEPS),
         0.75,
-        PAPER,
         judged_on=QUADRATICS,
     ),
     "quadratic-last": Claim(
@@ -77,7 +72,6 @@ CLAIMS = {
         "rivals tuned for the mean loss",
         partial(loss_ratio, "quadratic", "mean", STEPS, STEPS),
         0.4,
-        PAPER,
         published=AT_100,
         judged_on=QUADRATICS,
     ),
@@ -85,7 +79,6 @@ CLAIMS = {
         "Quadratics: the same, rivals tuned for the last ten steps",
         partial(loss_ratio, "quadratic", "last", STEPS, STEPS),
         0.4,
-        PAPER,
         published=AT_100,
         judged_on=QUADRATICS,
     ),
@@ -93,28 +86,23 @@ CLAIMS = {
         "Digits: the mean loss over 100 steps is at most 0.5 times the best rival's",
         partial(loss_ratio, "digits", "mean", 1, STEPS),
         0.5,
-        PAPER,
     ),
     "digits-last": Claim(
         "Digits: the mean loss over steps 91 to 100 is at most 0.8 times the best "
         "rival's, rivals tuned for the mean loss",
         partial(loss_ratio, "digits", "mean", STEPS - 9, STEPS),
         0.8,
-        PAPER,
         published=MNIST_AT_100,
     ),
     "digits-last-tuned": Claim(
         "Digits: the same, rivals tuned for the last ten steps",
         partial(loss_ratio, "digits", "last", STEPS - 9, STEPS),
         0.8,
-        PAPER,
         published=MNIST_AT_100,
     ),
     "digits-errors": Claim(
         "Digits: no more held-out errors after 100 steps than the best rival",
         partial(error_ratio, "digits"),
-        1.0,
-        PAPER,
     ),
 }
-CLAIMS = judged(NETWORKS, CLAIMS)
+CLAIMS = judged(NETWORKS, CLAIMS, source=PAPER)

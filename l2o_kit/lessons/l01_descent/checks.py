@@ -69,31 +69,19 @@ def limit_of_momentum(answer):
         0.08,
         "Choose Momentum and beta 0.5. At which rate does the right-hand curve leave "
         "the picture at the top? The dashed line stands there.",
-        (
-            (
-                divergence_rate("Momentum", 0.9),
-                "That is the limit for beta 0.9. Move the slider to 0.5.",
+        {
+            "That is the limit for beta 0.9. Move the slider to 0.5.": divergence_rate(
+                "Momentum", 0.9
             ),
-            (
-                divergence_rate("SGD", 0.0),
-                "That is the limit of plain gradient descent. Momentum moves it.",
-            ),
-            (
-                divergence_rate("NAG", BETA),
-                "That is the limit of NAG: it looks ahead, and pays for that. Choose "
-                "Momentum.",
-            ),
-            (
-                best_heavy_ball(1.0, 1 / KAPPA)[0],
-                "That is the dotted line: the best rate (with another beta), not the "
-                "limit.",
-            ),
-            (
-                2 * (1 - BETA),
-                "You expect momentum to run away sooner. Across the valley the "
-                "gradients change sign, so the sum holds the steps back.",
-            ),
-        ),
+            "That is the limit of plain gradient descent. "
+            "Momentum moves it.": divergence_rate("SGD", 0.0),
+            "That is the limit of NAG: it looks ahead, and pays for that. Choose "
+            "Momentum.": divergence_rate("NAG", BETA),
+            "That is the dotted line: the best rate (with another beta), not the "
+            "limit.": best_heavy_ball(1.0, 1 / KAPPA)[0],
+            "You expect momentum to run away sooner. Across the valley the "
+            "gradients change sign, so the sum holds the steps back.": 2 * (1 - BETA),
+        },
     )
 
 

@@ -195,27 +195,16 @@ def best_rate_of_the_roll_out(answer):
         0.25,
         "Two curvatures, horizon 100, noise 10. Which rate is under the lowest point "
         "of the left-hand curve?",
-        (
-            (
-                _leads("truncated"),
-                "That is where truncated backpropagation leads: the short-horizon "
-                "bias, not the best rate.",
-            ),
-            (
-                0.1,
-                "That is where the slider stands at first. The curve shows every rate: "
-                "where is it lowest?",
-            ),
-            (
-                math.log(_own_lowest()),
-                "That is phi, its logarithm. The axis shows the rate itself, exp(phi).",
-            ),
-            (
-                2.0,
-                "That is the edge of stability. Beyond it every roll-out explodes; the "
-                "lowest meta-loss lies well before it.",
-            ),
-        ),
+        {
+            "That is where truncated backpropagation leads: the short-horizon "
+            "bias, not the best rate.": _leads("truncated"),
+            "That is where the slider stands at first. The curve shows every rate: "
+            "where is it lowest?": 0.1,
+            "That is phi, its logarithm. The axis shows the rate itself, "
+            "exp(phi).": math.log(_own_lowest()),
+            "That is the edge of stability. Beyond it every roll-out explodes; the "
+            "lowest meta-loss lies well before it.": 2.0,
+        },
     )
 
 

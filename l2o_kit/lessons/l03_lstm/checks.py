@@ -325,26 +325,14 @@ def growth_of_update(answer):
         0.4,
         "Ten before: steady. Read the learned curve on the left at 0.01 and at 1, and "
         "divide. Or set the size to each, and read the sentence under the picture.",
-        (
-            (
-                100,
-                "So much does the gradient grow, and Momentum's update with it. Read "
-                "the learned curve.",
-            ),
-            (
-                1,
-                "That is Adam, whose update does not depend on the size. Read the "
-                "learned curve.",
-            ),
-            (
-                _update(1.0) / _update(0.1),
-                "That is from 0.1 to 1, the question before. From 0.01 it is two "
-                "powers of ten.",
-            ),
-            (
-                math.log10(_own_growth()),
-                "That is the way in powers of ten. The axis is logarithmic: take 10 to "
-                "the power of it.",
-            ),
-        ),
+        {
+            "So much does the gradient grow, and Momentum's update with it. Read "
+            "the learned curve.": 100,
+            "That is Adam, whose update does not depend on the size. Read the "
+            "learned curve.": 1,
+            "That is from 0.1 to 1, the question before. From 0.01 it is two "
+            "powers of ten.": _update(1.0) / _update(0.1),
+            "That is the way in powers of ten. The axis is logarithmic: take 10 to "
+            "the power of it.": math.log10(_own_growth()),
+        },
     )

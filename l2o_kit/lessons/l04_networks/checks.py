@@ -266,27 +266,16 @@ def step_of_equal_loss(answer):
         0.13,
         "Digits 28x28, 100 steps, against steps. From the end of Adam's curve go left, "
         "level, until you meet the learned one.",
-        (
-            (
-                100,
-                "There Adam ends. Go left from there: when had the learned optimizer "
-                "that loss?",
-            ),
-            (
-                100 - step,
-                "That is how many steps it saves. Asked is the step at which it "
-                "arrives.",
-            ),
-            (
-                curves["Adam"][-1] / curves["learned"][-1],
-                "That is how many times lower it ends, a distance up and down. Asked "
-                "is one from right to left.",
-            ),
-            (curves["Adam"][-1], "That is Adam's last loss. Asked is a step."),
-            (
-                2 * reaches(curves["learned"], curves["SGD"][-1]),
-                "There it has the loss that SGD ends with. Adam has the green crosses: "
-                "see the picture on the right.",
-            ),
-        ),
+        {
+            "There Adam ends. Go left from there: when had the learned optimizer "
+            "that loss?": 100,
+            "That is how many steps it saves. Asked is the step at which it "
+            "arrives.": 100 - step,
+            "That is how many times lower it ends, a distance up and down. Asked "
+            "is one from right to left.": curves["Adam"][-1] / curves["learned"][-1],
+            "That is Adam's last loss. Asked is a step.": curves["Adam"][-1],
+            "There it has the loss that SGD ends with. Adam has the green crosses: "
+            "see the picture "
+            "on the right.": 2 * reaches(curves["learned"], curves["SGD"][-1]),
+        },
     )

@@ -217,21 +217,12 @@ def adam_passes(answer):
         0.3,
         "10,000 steps. Where does Adam's curve first go below that of plain? Mind the "
         "axis: from 100 to 1,000 is one power of ten.",
-        (
-            (
-                float(ends),
-                "There it is robust that leaves plain behind. Look for Adam's look in "
-                "the legend.",
-            ),
-            (
-                TUNED_FOR,
-                "For so many steps Adam's rate was tuned, and near there plain begins "
-                "to rise. Adam passes it sooner.",
-            ),
-            (100, "There the training of plain ended. It stays ahead for a while."),
-            (
-                float(MARKS[-1]),
-                "That is the end. Go back to where the two curves cross.",
-            ),
-        ),
+        {
+            "There it is robust that leaves plain behind. Look for Adam's look in "
+            "the legend.": float(ends),
+            "For so many steps Adam's rate was tuned, and near there plain begins "
+            "to rise. Adam passes it sooner.": TUNED_FOR,
+            "There the training of plain ended. It stays ahead for a while.": 100,
+            "That is the end. Go back to where the two curves cross.": float(MARKS[-1]),
+        },
     )

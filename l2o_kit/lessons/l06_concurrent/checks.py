@@ -184,21 +184,14 @@ def sources_needed(answer):
         0.05,
         "Subsets of 40, concentration 0.25. Which is the first dot of the learned "
         "curve below 2.3?",
-        (
-            (
-                _needed("average", 80),
-                "That is for subsets of 80. Move the slider to 40: smaller subsets "
-                "miss more classes.",
-            ),
-            (_needed("adam", 40), "That is Adam's curve. Read the learned one."),
-            (
-                GRID["count"][-1],
-                "There the loss is lowest. Asked is where it first falls below 2.3.",
-            ),
-            (
-                GRID["count"][0],
-                "One source alone learns its few classes, and is sure and wrong about "
-                "all others: worse than no training.",
-            ),
-        ),
+        {
+            "That is for subsets of 80. Move the slider to 40: smaller subsets "
+            "miss more classes.": _needed("average", 80),
+            "That is Adam's curve. Read the learned one.": _needed("adam", 40),
+            "There the loss is lowest. Asked is where it first falls below 2.3.": GRID[
+                "count"
+            ][-1],
+            "One source alone learns its few classes, and is sure and wrong about "
+            "all others: worse than no training.": GRID["count"][0],
+        },
     )

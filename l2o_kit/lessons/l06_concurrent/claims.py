@@ -20,7 +20,7 @@ from l2o_kit.lessons.l06_concurrent.cooperation import (
 )
 from l2o_kit.lessons.l06_concurrent.cooperation import row as cooperate
 from l2o_kit.lessons.l06_concurrent.teamwork import SEEDS, choices, outcome
-from l2o_kit.teaching.claim import EXTENSION, Claim, judged
+from l2o_kit.teaching.claim import EXTENSION, OWN, Claim, judged
 from l2o_kit.trust import KINDS, trusting
 
 
@@ -88,24 +88,20 @@ CLAIMS = {
         "of source 0 alone",
         partial(choice, "ways to combine", "softmax"),
         0.8,
-        EXTENSION,
     ),
     "team-concat": Claim(
-        "The same for concat",
-        partial(choice, "ways to combine", "concat"),
-        0.8,
-        EXTENSION,
+        "The same for concat", partial(choice, "ways to combine", "concat"), 0.8
     ),
     "team-nine": Claim(
         "Nine sources of noise 1, averaged: at most a fifth of the loss of one",
         partial(choice, "noisy sources", "9"),
         0.2,
+        OWN,
     ),
     "team-subsets": Claim(
         "Three subsets of 60 digits: at most half the loss on all data of one",
         partial(choice, "subsets", "3"),
         0.5,
-        EXTENSION,
         judged_on=EIGHT,
     ),
     "team-activations": Claim(
@@ -113,7 +109,6 @@ CLAIMS = {
         "loss of the sigmoid network",
         partial(choice, "activations", "all, lambda"),
         0.99,
-        EXTENSION,
         judged_on=EIGHT,
     ),
     "team-losses": Claim(
@@ -121,7 +116,6 @@ CLAIMS = {
         "a lower squared loss",
         partial(choice, "losses", "all, lambda"),
         0.99,
-        EXTENSION,
         judged_on=f"{SEEDS} seeds, 16 networks each",
     ),
     **{
@@ -130,6 +124,7 @@ CLAIMS = {
             "tuned Adam on the average",
             partial(gain, kind, "adam"),
             0.5,
+            OWN,
             judged_on=f"{KINDS[kind].judged_on} problems, seed 1",
         )
         for kind, words in (
@@ -143,7 +138,8 @@ CLAIMS = {
         "lower loss than without",
         second,
         0.99,
+        OWN,
         judged_on=f"{CONFLICT_SEEDS} seeds, 8 networks each",
     ),
 }
-CLAIMS = judged(f"{SEEDS} seeds, 128 problems each", CLAIMS)
+CLAIMS = judged(f"{SEEDS} seeds, 128 problems each", CLAIMS, source=EXTENSION)

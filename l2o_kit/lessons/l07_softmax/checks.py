@@ -233,30 +233,17 @@ def step_of_trust(answer):
         0.15,
         "Sources: poison 0 to 0.8, the slider meta-steps at its right end. Where does "
         "the thick line of poison 0 cross 0.9?",
-        (
-            (
-                reaches(-path, -0.5),
-                "There it has one half. From there to 0.9 the way is longer: the "
-                "nearer to 1, the slower a softmax moves.",
+        {
+            "There it has one half. From there to 0.9 the way is longer: the "
+            "nearer to 1, the slower a softmax moves.": reaches(-path, -0.5),
+            "That is where this training ends. The line has crossed 0.9 long "
+            "before.": len(path) - 1,
+            "That is its weight at the end, on the vertical axis. Asked is a "
+            "meta-step.": path[-1],
+            "That is the weight itself. Asked is the meta-step at which it is "
+            "reached.": 0.9,
+            "That is for the turned pictures. Move the slider to poison.": reaches(
+                -_trust("rotation_first"), -0.9
             ),
-            (
-                len(path) - 1,
-                "That is where this training ends. The line has crossed 0.9 long "
-                "before.",
-            ),
-            (
-                path[-1],
-                "That is its weight at the end, on the vertical axis. Asked is a "
-                "meta-step.",
-            ),
-            (
-                0.9,
-                "That is the weight itself. Asked is the meta-step at which it is "
-                "reached.",
-            ),
-            (
-                reaches(-_trust("rotation_first"), -0.9),
-                "That is for the turned pictures. Move the slider to poison.",
-            ),
-        ),
+        },
     )

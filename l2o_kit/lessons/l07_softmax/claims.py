@@ -27,7 +27,7 @@ from l2o_kit.lessons.l07_softmax.lambdas import (
     random_stds,
     shuffled,
 )
-from l2o_kit.teaching.claim import EXTENSION, LEMMA, Claim, judged
+from l2o_kit.teaching.claim import EXTENSION, LEMMA, OWN, Claim, judged
 from l2o_kit.trust import best_weights, inverse_variance
 
 
@@ -128,42 +128,36 @@ CLAIMS = {
         f"Noise 0.5, 1, 2, 3, no preprocessing: lambda is {LAW}",
         partial(home, "home", "quadratic"),
         0.08,
-        LEMMA,
         judged_on=HOME_RUNS,
     ),
     "trust-home-log": Claim(
         "The same with preprocessing",
         partial(home, "home", "concurrent_noise"),
         0.08,
-        LEMMA,
         judged_on=HOME_RUNS,
     ),
     "trust-live": Claim(
         "The same after 100 meta-steps, as in the live panel: within 0.15 in all",
         partial(home, "live", "quadratic"),
         0.15,
-        LEMMA,
         judged_on=HOME_RUNS,
     ),
     "trust-joint": Claim(
         "The same where all weights were trained",
         joint,
         0.08,
-        LEMMA,
         judged_on="1 shipped optimizer, recipe's seed",
     ),
     "trust-random": Claim(
         f"Twenty random vectors of noise, no preprocessing: lambda is {LAW}",
         partial(drawn, "quadratic"),
         0.08,
-        LEMMA,
         judged_on=RANDOM_RUNS,
     ),
     "trust-random-log": Claim(
         "The same with preprocessing",
         partial(drawn, "concurrent_noise"),
         0.08,
-        LEMMA,
         judged_on=RANDOM_RUNS,
     ),
     **{
@@ -171,7 +165,6 @@ CLAIMS = {
             f"{words}: lambda is what the general law says, within 0.08 in all",
             partial(case, *which),
             0.08,
-            LEMMA,
             judged_on=CASE_RUNS,
         )
         for name, words, which in (
@@ -211,6 +204,7 @@ CLAIMS = {
         "runs",
         disorder,
         0.5,
+        OWN,
         judged_on=SHUFFLED_RUNS,
     ),
     "trust-upright": Claim(
@@ -228,7 +222,7 @@ CLAIMS = {
         EXTENSION,
     ),
     "trust-poison-three": Claim(
-        "The same among 0, 0.2 and 0.5", partial(falls, "poison", 3), 0.5
+        "The same among 0, 0.2 and 0.5", partial(falls, "poison", 3), 0.5, OWN
     ),
 }
-CLAIMS = judged(PATH_RUNS, CLAIMS)
+CLAIMS = judged(PATH_RUNS, CLAIMS, source=LEMMA)

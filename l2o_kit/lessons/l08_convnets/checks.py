@@ -200,30 +200,17 @@ def half_of_the_loss(answer):
         _own_half(),
         0.1,
         "Labels: all ten. Where does the solid curve on the left come down to 0.5?",
-        (
-            (
-                reaches(_curve("SGD"), 0.5),
-                "That is SGD, the rival that is shown at first. Read the curve of two "
-                "LSTMs.",
+        {
+            "That is SGD, the rival that is shown at first. Read the curve of two "
+            "LSTMs.": reaches(_curve("SGD"), 0.5),
+            "So many steps does NAG take, and LSTM-sub too. Read the curve of two "
+            "LSTMs, the solid one.": reaches(_curve("NAG"), 0.5),
+            "That is for the labels 0 to 4, an easier task. Move the slider to all "
+            "ten.": reaches(_curve("two LSTMs", "five"), 0.5),
+            "There a quarter of the loss is gone: at 0.75. Asked is one half.": reaches(
+                ours, 0.75
             ),
-            (
-                reaches(_curve("NAG"), 0.5),
-                "So many steps does NAG take, and LSTM-sub too. Read the curve of two "
-                "LSTMs, the solid one.",
-            ),
-            (
-                reaches(_curve("two LSTMs", "five"), 0.5),
-                "That is for the labels 0 to 4, an easier task. Move the slider to all "
-                "ten.",
-            ),
-            (
-                reaches(ours, 0.75),
-                "There a quarter of the loss is gone: at 0.75. Asked is one half.",
-            ),
-            (
-                ours[50],
-                "That is the loss after half of the steps. Asked is the step at which "
-                "half of the loss is left.",
-            ),
-        ),
+            "That is the loss after half of the steps. Asked is the step at which "
+            "half of the loss is left.": ours[50],
+        },
     )

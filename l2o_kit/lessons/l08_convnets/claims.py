@@ -22,7 +22,7 @@ from l2o_kit.lessons.l08_convnets.places import (
     accuracies,
     run,
 )
-from l2o_kit.teaching.claim import Claim, judged
+from l2o_kit.teaching.claim import OWN, Claim, judged
 
 PAPER = "Andrychowicz et al. 2016, figure 7"
 
@@ -106,14 +106,13 @@ CLAIMS = {
         "points below the convolutional network's",
         line_behind,
         -0.2,
+        OWN,
         judged_on="3 seeds",
     ),
     **{
         f"conv-{place}-{objective}": Claim(
             f"{WHERE[place]}, two LSTMs: {HOW[objective]}",
             partial(ahead, "two LSTMs", place, objective),
-            1.0,
-            PAPER,
         )
         for place in WHERE
         for objective in HOW
@@ -122,8 +121,6 @@ CLAIMS = {
         f"sub-{place}-{objective}": Claim(
             f"{WHERE[place]}, LSTM-sub, which met 5 to 9 only: {HOW[objective]}",
             partial(ahead, "LSTM-sub", place, objective),
-            1.0,
-            PAPER,
         )
         for place in ("five", "two")
         for objective in HOW
@@ -133,8 +130,6 @@ CLAIMS = {
             f"All labels, {words}: two LSTMs have a lower loss than one shared LSTM "
             "that was trained equally long",
             partial(two_or_one, objective),
-            1.0,
-            PAPER,
         )
         for objective, words in (
             ("mean", "mean of 100 steps"),
@@ -145,9 +140,7 @@ CLAIMS = {
         "On CIFAR-10 itself, two LSTMs: a lower mean loss over 100 steps than any of "
         "six rivals",
         real_cifar,
-        1.0,
-        PAPER,
         judged_on=f"{NETWORKS}, once CIFAR-10 is downloaded",
     ),
 }
-CLAIMS = judged(NETWORKS, CLAIMS)
+CLAIMS = judged(NETWORKS, CLAIMS, source=PAPER)

@@ -110,6 +110,7 @@ def style_term(answer):
             "begins at 1.": (gram - goal).square().sum(),
             "That is how far it has gone from the start. What counts is how far the "
             ""
+            ""
             "style still is.": (gram - start).square().sum()
             / (start - goal).square().sum(),
             "You divide by the size of the style's Gram matrix. Divide by the distance "
@@ -155,16 +156,13 @@ def share_left(answer):
         share,
         0.2,
         "Place 64x64. Go up from step 16 to the solid curve, and left to the axis.",
-        (
-            (1 - share, "That is the share that is gone. Asked is what is left."),
-            (100 * share, "That is per cent. A share is at most 1: divide by 100."),
-            (_left("learned", 128), "That is at the end, after 128 steps."),
-            (_left("Adam"), "So much has Adam left. Read the solid curve."),
-            (_left("SGD"), "So much has SGD left, the rival that is shown at first."),
-            (
-                _left("before"),
-                "That is *before*, the dashed curve: the optimizer before it saw a "
-                "picture.",
-            ),
-        ),
+        {
+            "That is the share that is gone. Asked is what is left.": 1 - share,
+            "That is per cent. A share is at most 1: divide by 100.": 100 * share,
+            "That is at the end, after 128 steps.": _left("learned", 128),
+            "So much has Adam left. Read the solid curve.": _left("Adam"),
+            "So much has SGD left, the rival that is shown at first.": _left("SGD"),
+            "That is *before*, the dashed curve: the optimizer before it saw a "
+            "picture.": _left("before"),
+        },
     )

@@ -59,34 +59,19 @@ PICTURES = f"{places.JUDGED_ON} pictures, seed 0"
 MEAN, ADAM = "a lower mean loss over 128 steps than", ("Adam",)
 CLAIMS = {
     "art-home": Claim(
-        f"{SIXTY_FOUR}: {MEAN} any of six tuned rivals",
-        partial(ahead, "home", SIX, 1),
-        1.0,
-        PAPER,
+        f"{SIXTY_FOUR}: {MEAN} any of six tuned rivals", partial(ahead, "home", SIX, 1)
     ),
     "art-home-last": Claim(
         f"{SIXTY_FOUR}, steps {LAST} to 128: a lower loss than any of the same rivals",
         partial(ahead, "home", SIX, LAST),
-        1.0,
-        PAPER,
     ),
-    "art-large": Claim(
-        f"{LARGE}: {MEAN} tuned Adam", partial(ahead, "large", ADAM, 1), 1.0, PAPER
-    ),
+    "art-large": Claim(f"{LARGE}: {MEAN} tuned Adam", partial(ahead, "large", ADAM, 1)),
     "art-large-six": Claim(
-        f"{LARGE}: {MEAN} any of six tuned rivals",
-        partial(ahead, "large", SIX, 1),
-        1.0,
-        PAPER,
+        f"{LARGE}: {MEAN} any of six tuned rivals", partial(ahead, "large", SIX, 1)
     ),
-    "art-new": Claim(
-        f"{NEW}: {MEAN} tuned Adam", partial(ahead, "new", ADAM, 1), 1.0, PAPER
-    ),
+    "art-new": Claim(f"{NEW}: {MEAN} tuned Adam", partial(ahead, "new", ADAM, 1)),
     "art-new-six": Claim(
-        f"{NEW}: {MEAN} any of six tuned rivals",
-        partial(ahead, "new", SIX, 1),
-        1.0,
-        PAPER,
+        f"{NEW}: {MEAN} any of six tuned rivals", partial(ahead, "new", SIX, 1)
     ),
     "art-trained": Claim(
         f"{SIXTY_FOUR}: {MEAN} the optimizer of lesson 05 that its meta-training began "
@@ -96,4 +81,4 @@ CLAIMS = {
         "design of the lesson",
     ),
 }
-CLAIMS = judged(PICTURES, CLAIMS)
+CLAIMS = judged(PICTURES, CLAIMS, source=PAPER)

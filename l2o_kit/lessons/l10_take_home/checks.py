@@ -260,21 +260,15 @@ def green_cells(answer):
         0.05,
         "Loss over all steps. Go along the row of neural_art, and count the green "
         "cells that have no frame.",
-        (
-            (
-                found.count("green"),
-                "You count the framed cell too. There it is at home: that it does well "
-                "where it was trained is no surprise.",
-            ),
-            (
-                green + found.count("undecided"),
-                "You count the grey cells too. Grey is too close to call: the interval "
-                "reaches across 1.",
-            ),
-            (found.count("red"), "Those are the red ones, where it is surely behind."),
-            (
-                len(TASKS) - 1,
-                "So many tasks are away from home. On how many of them is it green?",
-            ),
-        ),
+        {
+            "You count the framed cell too. There it is at home: that it does well "
+            "where it was trained is no surprise.": found.count("green"),
+            "You count the grey cells too. Grey is too close to call: the interval "
+            "reaches across 1.": green + found.count("undecided"),
+            "Those are the red ones, where it is surely behind.": found.count("red"),
+            "So many tasks are away from home. On how many of them is it green?": len(
+                TASKS
+            )
+            - 1,
+        },
     )
