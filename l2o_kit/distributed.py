@@ -17,7 +17,9 @@ import atexit
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Shaped
@@ -93,7 +95,7 @@ def add_up(tensors: list[Shaped[Tensor, "..."]]):
         tensor.copy_(total.view_as(tensor))
 
 
-def by_first(function, *arguments):
+def by_first(function: Callable, *arguments: Any):
     """What rank 0 gets from a function, on every rank; or the error that it raises.
 
     >>> by_first(max, 2, 3)
@@ -101,7 +103,7 @@ def by_first(function, *arguments):
     """
     if world() == 1:
         return function(*arguments)
-    said = [None, None]
+    said: list[Any] = [None, None]
     if rank() == 0:
         try:
             said[0] = function(*arguments)
@@ -124,7 +126,7 @@ def gather(tensors: dict[str, Tensor]) -> dict[str, Tensor] | None:
         return tensors
     # subtle: a view would be sent with all that it is a view of
     mine = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-    parts = [None] * world() if rank() == 0 else None
+    parts: list[Any] | None = [None] * world() if rank() == 0 else None
     with _together():
         dist.gather_object(mine, parts)
     if parts is None:

@@ -26,13 +26,15 @@ Source: Andrychowicz et al. 2016, section 3.1; random scaling: Lv, Jiang and Li 
 """
 
 import copy
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.func import vmap
+
+Theta = Float[Tensor, "batch coords"]
 
 
 class Problem:
@@ -45,18 +47,18 @@ class Problem:
     them; only ``part`` asks for it.
     """
 
-    theta0: Float[Tensor, "batch coords"]
+    theta0: Theta
     per_problem: ClassVar[tuple[str, ...]] = ()
 
     def minibatch(self, generator: torch.Generator):
         """The data of one step; None where a problem has no minibatches."""
         return None
 
-    def loss(self, theta: Float[Tensor, "batch coords"], minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """f(theta), one number per problem: [batch]. Differentiable."""
         raise NotImplementedError
 
-    def value_and_grad(self, theta: Float[Tensor, "batch coords"], minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """(loss [batch], gradient [batch, coords]), each problem for itself."""
         with torch.enable_grad():
             theta = theta.detach().requires_grad_()
@@ -64,7 +66,9 @@ class Problem:
             (grad,) = torch.autograd.grad(loss.sum(), theta)
         return loss.detach(), grad
 
-    def value_and_grads(self, theta, minibatch=None, create_graph=False):
+    def value_and_grads(
+        self, theta: Theta, minibatch: Any = None, create_graph: bool = False
+    ):
         """What meta-training asks for: (loss [batch], sources' gradients, target's).
 
         sources [sources, batch, coords] is what the optimizer reads; target
@@ -92,20 +96,32 @@ class Problem:
             setattr(part, name, getattr(self, name)[at])
         return part
 
-    def cut(self, minibatch, at: slice):
+    def cut(self, minibatch: Any, at: slice):
         """These problems' part of a minibatch, which has a row for each problem."""
         return None if minibatch is None else minibatch[at]
 
-    def to(self, device) -> "Problem":
+    def to(self, device: str | torch.device) -> "Problem":
         """Move every tensor of the problem to a device; returns the problem."""
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 setattr(self, name, value.to(device))
         return self
 
-    def held_out(self, theta: Float[Tensor, "batch coords"]):
+    def held_out(self, theta: Theta):
         """Held-out (loss [batch], accuracy [batch]); None where there is none."""
         return None, None
+
+
+@runtime_checkable
+class Optimizee(Protocol):
+    """What draws problems of ``coords`` coordinates."""
+
+    coords: int
+
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> Problem:
+        """Draw ``batch`` problems."""
 
 
 class Quadratic:
@@ -133,8 +149,10 @@ class Quadratic:
         )
         return f"Quadratic(dim={self.coords}{extra})  # |W theta - y|^2"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "QuadraticProblem":
-        """Draw W, y and theta_0 for each of ``batch`` problems."""
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "QuadraticProblem":
+        """W, y and theta_0 of ``batch`` problems, from the generator, in this dtype."""
 
         def normal(*shape):
             return torch.randn(batch, *shape, generator=generator).to(dtype)
@@ -151,14 +169,14 @@ class QuadraticProblem(Problem):
 
     per_problem = ("W", "y", "theta0")
 
-    def __init__(self, W, y, theta0):
+    def __init__(self, W: Tensor, y: Tensor, theta0: Theta):
         self.W, self.y, self.theta0 = W, y, theta0
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         return self._residual(theta).square().sum((1, 2))
 
     @torch.no_grad()
-    def value_and_grad(self, theta, minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """The closed form: grad = 2 W^T (W theta - y)."""
         residual = self._residual(theta)
         grad = 2 * (self.W.mT @ residual)  # [batch, dim, 1]
@@ -185,7 +203,9 @@ class Function:
     Function(<lambda>; theta has 2 coordinates)
     """
 
-    def __init__(self, f: Callable, start, init_std: int | float = 1.0):
+    def __init__(
+        self, f: Callable, start: Tensor | Sequence, init_std: int | float = 1.0
+    ):
         self.f, self.init_std = f, init_std
         self.start = torch.as_tensor(start, dtype=torch.float32)
         if self.start.ndim != 1 or not len(self.start):
@@ -201,8 +221,10 @@ class Function:
         name = getattr(self.f, "__name__", type(self.f).__name__)
         return f"Function({name}; theta has {self.coords:,} coordinates)"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "FunctionProblem":
-        """Draw theta_0 for each of ``batch`` problems."""
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "FunctionProblem":
+        """Draw theta_0 of ``batch`` problems from the generator, in this dtype."""
         noise = torch.randn(batch, self.coords, generator=generator)
         return FunctionProblem(self, (self.start + self.init_std * noise).to(dtype))
 
@@ -212,10 +234,10 @@ class FunctionProblem(Problem):
 
     per_problem = ("theta0",)
 
-    def __init__(self, function: Function, theta0: Float[Tensor, "batch coords"]):
+    def __init__(self, function: Function, theta0: Theta):
         self.function, self.theta0 = function, theta0
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """f of each row of theta [batch, coords]: [batch]."""
         return self.function.each(self.function.f)(theta)
 
@@ -225,11 +247,8 @@ def _check_function(f, start):
     theta = start.clone().requires_grad_()
     value = f(theta)
     if not isinstance(value, Tensor) or value.shape != ():
-        seen = (
-            f"shape {list(value.shape)}"
-            if isinstance(value, Tensor)
-            else (f"a {type(value).__name__}")
-        )
+        tensor = isinstance(value, Tensor)
+        seen = f"shape {list(value.shape)}" if tensor else f"a {type(value).__name__}"
         raise ValueError(
             f"f gave {seen} for theta [{len(start)}], and must give one number, a "
             "tensor without dimensions. End it with .sum() or .mean(), and keep to "
@@ -257,7 +276,7 @@ def _how_to_map(f, start):
     return vmap
 
 
-def in_turn(function, in_dims=0):
+def in_turn(function: Callable, in_dims: int | tuple = 0):
     """What ``vmap`` computes, but one row of the arguments after the other."""
 
     def over(theta, *others):
@@ -272,18 +291,19 @@ def in_turn(function, in_dims=0):
 class Scaled:
     """Another optimizee times a factor: factor * f(theta).
 
-    >>> from l2o_kit.optimizees import Quadratic
     >>> Scaled(Quadratic(), 3.0)
     3.0 * Quadratic(dim=10)  # |W theta - y|^2
     """
 
-    def __init__(self, optimizee, factor: int | float):
+    def __init__(self, optimizee: Optimizee, factor: int | float):
         self.optimizee, self.factor, self.coords = optimizee, factor, optimizee.coords
 
     def __repr__(self):
         return f"{self.factor} * {self.optimizee!r}"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "Variation":
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "Variation":
         """The other's problems, each with its loss times the factor."""
         problem = self.optimizee.sample(batch, generator, dtype)
         return Variation(problem, torch.ones_like(problem.theta0), self.factor)
@@ -295,7 +315,7 @@ class RandomScaling:
     Arguments: the optimizee; the spread r, so that factors lie between e^-r and e^r.
     """
 
-    def __init__(self, optimizee, spread: int | float = 1.0):
+    def __init__(self, optimizee: Optimizee, spread: int | float = 1.0):
         if spread < 0:
             raise ValueError(f"spread={spread}: it cannot be negative.")
         self.optimizee, self.spread, self.coords = optimizee, spread, optimizee.coords
@@ -303,7 +323,9 @@ class RandomScaling:
     def __repr__(self):
         return f"RandomScaling({self.optimizee!r}, spread={self.spread})"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "Variation":
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "Variation":
         """The other's problems, as functions of theta / s."""
         problem = self.optimizee.sample(batch, generator, dtype)
         uniform = torch.rand(problem.theta0.shape, generator=generator)
@@ -314,7 +336,7 @@ class RandomScaling:
 class Mixture:
     """One of several optimizees of as many coordinates, drawn for every roll-out."""
 
-    def __init__(self, *optimizees):
+    def __init__(self, *optimizees: Optimizee):
         sizes = sorted({optimizee.coords for optimizee in optimizees})
         if len(sizes) != 1:
             raise ValueError(
@@ -325,7 +347,9 @@ class Mixture:
     def __repr__(self):
         return f"Mixture({', '.join(map(repr, self.optimizees))})"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> Problem:
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> Problem:
         """Problems of one of them, each as likely as the other."""
         k = int(torch.randint(len(self.optimizees), (), generator=generator))
         return self.optimizees[k].sample(batch, generator, dtype)
@@ -336,38 +360,38 @@ class Variation(Problem):
 
     per_problem = ("theta0", "scale")
 
-    def __init__(self, problem: Problem, scale, factor: int | float):
+    def __init__(self, problem: Problem, scale: Theta, factor: int | float):
         self.problem, self.scale, self.factor = problem, scale, factor
         self.theta0 = problem.theta0 / scale
 
-    def minibatch(self, generator):
+    def minibatch(self, generator: torch.Generator):
         """The other's."""
         return self.problem.minibatch(generator)
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """[batch]; differentiable."""
         return self.factor * self.problem.loss(self.scale * theta, minibatch)
 
-    def value_and_grad(self, theta, minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """By the chain rule, from the other's own."""
         loss, grad = self.problem.value_and_grad(self.scale * theta, minibatch)
         return self.factor * loss, self.factor * self.scale * grad
 
-    def held_out(self, theta):
+    def held_out(self, theta: Theta):
         """The other's, at scale * theta."""
         return self.problem.held_out(self.scale * theta)
 
     def part(self, at: slice) -> "Variation":
         """Only these, of the problem that varies too."""
-        part = super().part(at)
+        part: Any = super().part(at)
         part.problem = self.problem.part(at)
         return part
 
-    def cut(self, minibatch, at: slice):
+    def cut(self, minibatch: Any, at: slice):
         """As the other's is cut."""
         return self.problem.cut(minibatch, at)
 
-    def to(self, device) -> "Variation":
+    def to(self, device: str | torch.device) -> Problem:
         """Move the problem that varies, too."""
         self.problem.to(device)
         return super().to(device)
@@ -379,13 +403,15 @@ class Jittered:
     Arguments: the optimizee; a seed, of which each gives another rounding.
     """
 
-    def __init__(self, optimizee, seed: int):
+    def __init__(self, optimizee: Optimizee, seed: int):
         self.optimizee, self.seed, self.coords = optimizee, seed, optimizee.coords
 
     def __repr__(self):
         return f"Jittered({self.optimizee!r}, seed={self.seed})"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "JitteredProblem":
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "JitteredProblem":
         """The other's problems; nothing more is drawn."""
         problem = self.optimizee.sample(batch, generator, dtype)
         return JitteredProblem(problem, self.seed)
@@ -398,7 +424,7 @@ class JitteredProblem(Variation):
         super().__init__(problem, torch.ones_like(problem.theta0), 1.0)
         self.seed = seed
 
-    def value_and_grad(self, theta, minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """(loss [batch], jittered gradient [batch, coords])."""
         loss, grad = super().value_and_grad(theta, minibatch)
         return loss, jitter(grad, self.seed)

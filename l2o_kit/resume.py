@@ -24,7 +24,7 @@ from torch import Tensor
 from l2o_kit import distributed
 from l2o_kit.checkpoint import CheckpointError, read, write
 from l2o_kit.lstm import same_shapes
-from l2o_kit.window import Log
+from l2o_kit.window import Log, Trainer
 
 KEYS = {"training", "recipe"}
 
@@ -35,11 +35,11 @@ class Checkpoints:
     recipe: what must be the same for another run to go on from it, as {name: value}.
     """
 
-    def __init__(self, path, seconds: int | float, recipe: dict):
+    def __init__(self, path: str | Path | None, seconds: int | float, recipe: dict):
         self.path, self.seconds, self.recipe = path, seconds, recipe
         self.written = -float("inf")
 
-    def offer(self, trainer, log: Log, last: bool = False):
+    def offer(self, trainer: Trainer, log: Log, last: bool = False):
         """Write, if it is time to. Raises CheckpointError with ``.log`` attached."""
         if self.path is None:
             return
@@ -61,7 +61,7 @@ class Checkpoints:
         write(Path(self.path), tensors, header)
 
 
-def snapshot(trainer) -> tuple[dict, dict]:
+def snapshot(trainer: Trainer) -> tuple[dict, dict]:
     """(tensors, numbers) from which ``go_on`` goes on, between two windows.
 
     Of several ranks, rank 0 has those of the whole batch, and each must call this.
@@ -78,7 +78,7 @@ def snapshot(trainer) -> tuple[dict, dict]:
     return tensors, {"start": trainer.start, "end": trainer.end}
 
 
-def columns(trainer) -> dict[str, Tensor]:
+def columns(trainer: Trainer) -> dict[str, Tensor]:
     """All that the next window begins with; its last axis is over coordinates.
 
     These are the coordinates of this rank's problems, one problem after the other.
@@ -89,7 +89,7 @@ def columns(trainer) -> dict[str, Tensor]:
     return kept | {f"teacher.{k}": v for k, v in teacher.items()}
 
 
-def own_columns(trainer, tensors: dict) -> dict[str, Tensor]:
+def own_columns(trainer: Trainer, tensors: dict) -> dict[str, Tensor]:
     """Of the whole batch's columns, those of this rank's problems; shapes checked."""
     at, own = trainer.at, {}
     for name, mine in columns(trainer).items():
@@ -101,7 +101,7 @@ def own_columns(trainer, tensors: dict) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def go_on(trainer, tensors: dict, numbers: dict):
+def go_on(trainer: Trainer, tensors: dict, numbers: dict):
     """Go on from a snapshot, to the last bit."""
     trainer.optimizer.load_state_dict(_under("phi.", tensors))
     moments = {}
@@ -130,7 +130,7 @@ def go_on(trainer, tensors: dict, numbers: dict):
     trainer.start, trainer.end = start, end
 
 
-def restore(path, trainer, recipe: dict) -> Log:
+def restore(path: str | Path, trainer: Trainer, recipe: dict) -> Log:
     """Bring a fresh trainer to where ``path`` was written; returns the log so far.
 
     Raises CheckpointError where there is no such file, where it is damaged, and where
