@@ -50,9 +50,10 @@ handouts: $(STAMP) ## write the notebooks as pages to read offline
 
 test: lint test-py test-nb ## run every check
 
-lint: $(STAMP) ## style of code and notebooks
+lint: $(STAMP) ## style of code and notebooks, types of the library
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 test-py: $(STAMP) ## only the unit tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/browser --ignore=tests/bench

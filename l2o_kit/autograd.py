@@ -6,13 +6,16 @@ one of your own      FirstOrder: autograd, if it has another forward
 any of them          Exact: autograd, where second derivatives are wanted
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from l2o_kit.engine import Engine, Grouped
-from l2o_kit.groups import Assigned, GroupedOptimizer
+from l2o_kit.groups import Assigned, GroupedOptimizer, Learned
 from l2o_kit.lstm import State, same_shapes
+from l2o_kit.optimizees import Optimizee
 from l2o_kit.optimizer import LSTMOptimizer
 
 
@@ -40,7 +43,7 @@ class Exact:
         self.state = {name: part.detach() for name, part in self.state.items()}
         self.losses, self.updates = [], []
 
-    def see(self, t: int, losses, sources, target):
+    def see(self, t: int, losses: Tensor, sources: Tensor, target: Tensor | None):
         """The losses [batch] and gradients at theta_t, with their graph where t > 0."""
         self.grads = sources if t < self.unroll else sources.detach()
         if t:
@@ -64,7 +67,7 @@ class Exact:
         self.updates.append(update)
         return update
 
-    def backward(self, w: Float[Tensor, "unroll"], pull=None):
+    def backward(self, w: Float[Tensor, "unroll"], pull: Tensor | None = None):
         """Add dL/dphi to every weight's ``.grad``, L being sum_s w_s f_s(theta_s)."""
         L = w @ torch.stack(self.losses)
         if pull is not None:  # constants: their product has the derivative wanted
@@ -78,19 +81,19 @@ class FirstOrder(Exact):
     The numbers of ``Engine``, several times slower, for any forward.
     """
 
-    def see(self, t: int, losses, sources, target):
+    def see(self, t: int, losses: Tensor, sources: Tensor, target: Tensor | None):
         """The losses and gradients at theta_t, these without their graph."""
         super().see(t, losses, sources.detach(), target)
 
 
 def make_engine(
-    optimizer,
-    optimizee,
+    optimizer: Learned,
+    optimizee: Optimizee,
     unroll: int,
     coords: int,
     *,
     second_derivatives: bool,
-    **engine,
+    **engine: Any,
 ):
     """What computes the meta-gradient of this optimizer, on this optimizee."""
     kind = engine_for(optimizer, second_derivatives)
@@ -99,12 +102,12 @@ def make_engine(
             f"{', '.join(engine)}: autograd keeps everything and has no blocks. Leave "
             "it out, or take second_derivatives=False and the kit's forward."
         )
-    grouped = isinstance(optimizer, GroupedOptimizer)
-    rule = optimizer.on(optimizee) if grouped else optimizer
-    return kind(rule, unroll, coords, **engine)
+    if isinstance(optimizer, GroupedOptimizer):
+        optimizer = optimizer.on(optimizee)
+    return kind(optimizer, unroll, coords, **engine)
 
 
-def engine_for(optimizer, second_derivatives: bool) -> type:
+def engine_for(optimizer: nn.Module, second_derivatives: bool) -> type:
     """Which of the four computes the meta-gradient of this optimizer."""
     if second_derivatives:
         return Exact

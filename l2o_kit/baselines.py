@@ -27,16 +27,18 @@ Left out: schedules other than a cosine; methods that mix coordinates.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 
 from l2o_kit.checkpoint import stored
 from l2o_kit.evaluate import last_tenth_of, optimize, start_torch
+from l2o_kit.optimizees import Optimizee, Theta
 
-RULES = {
+RULES: dict[str, partial] = {
     "SGD": partial(torch.optim.SGD),
     "Momentum": partial(torch.optim.SGD, momentum=0.9),
     "NAG": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
@@ -62,7 +64,7 @@ class Baseline:
     lr: float
     cosine_steps: int | None = None
 
-    def start(self, theta):
+    def start(self, theta: Theta):
         """Step theta [batch, coords] in place, given gradients."""
         scheduler = None
         if self.cosine_steps:
@@ -75,11 +77,17 @@ class Baseline:
 
 
 def tuned_baselines(
-    optimizee, *, steps: int = 100, batch: int, seed: int = 0, objective: str = "mean"
+    optimizee: Optimizee,
+    *,
+    steps: int = 100,
+    batch: int,
+    seed: int = 0,
+    objective: str = "mean",
 ) -> dict[str, Baseline]:
     """The six rivals, and Adam with cosine decay, each tuned on ``batch`` problems.
 
     Arguments:
+        optimizee: what the problems are drawn from.
         steps: the horizon they will be judged at; a rate is right for one horizon.
         seed: of the tuning problems; ``optimize`` and ``compare`` never draw the same
             ones, whatever their seed.
@@ -105,7 +113,11 @@ def tuned_baselines(
 
 
 def tune(
-    rival: Baseline, score: Callable, rates=GRID, spacing: float = SPACING, parts=3
+    rival: Baseline,
+    score: Callable[[Baseline], float],
+    rates: Sequence[float] = GRID,
+    spacing: float = SPACING,
+    parts: int = 3,
 ) -> Baseline:
     """The rival at the learning rate with the smallest score(rival).
 
@@ -153,40 +165,54 @@ def rivals(problem: str, objective: str = "mean", steps: int = STEPS) -> dict:
     }
 
 
+Values = Any  # a number or an array, of any library
+Memory = tuple[Values, Values]
 SMALL = 1e-8  # keeps a division by zero away
 KEEP = {"RMSprop": 0.99, "Adam": 0.999}  # how much of s stays each step
 
 
-def sgd(grad, memory, t, lr, beta):
+def sgd(
+    grad: Values, memory: Memory, t: int, lr: Values, beta: Values
+) -> tuple[Values, Memory]:
     """Plain gradient descent."""
     return -lr * grad, memory
 
 
-def momentum(grad, memory, t, lr, beta):
+def momentum(
+    grad: Values, memory: Memory, t: int, lr: Values, beta: Values
+) -> tuple[Values, Memory]:
     """The heavy ball: a running sum of gradients."""
     v = beta * memory[0] + grad
     return -lr * v, (v, memory[1])
 
 
-def nag(grad, memory, t, lr, beta):
+def nag(
+    grad: Values, memory: Memory, t: int, lr: Values, beta: Values
+) -> tuple[Values, Memory]:
     """Nesterov's: the running sum, looked at one step ahead."""
     v = beta * memory[0] + grad
     return -lr * (grad + beta * v), (v, memory[1])
 
 
-def rmsprop(grad, memory, t, lr, beta):
+def rmsprop(
+    grad: Values, memory: Memory, t: int, lr: Values, beta: Values
+) -> tuple[Values, Memory]:
     """Each coordinate divided by the size of its recent gradients."""
     s = KEEP["RMSprop"] * memory[1] + (1 - KEEP["RMSprop"]) * grad**2
     return -lr * grad / (s**0.5 + SMALL), (memory[0], s)
 
 
-def adagrad(grad, memory, t, lr, beta):
+def adagrad(
+    grad: Values, memory: Memory, t: int, lr: Values, beta: Values
+) -> tuple[Values, Memory]:
     """Each coordinate divided by the size of all its gradients."""
     s = memory[1] + grad**2
     return -lr * grad / (s**0.5 + SMALL), (memory[0], s)
 
 
-def adam(grad, memory, t, lr, beta):
+def adam(
+    grad: Values, memory: Memory, t: int, lr: Values, beta: Values
+) -> tuple[Values, Memory]:
     """Momentum and RMSprop together, both corrected for their start at zero."""
     m = beta * memory[0] + (1 - beta) * grad
     s = KEEP["Adam"] * memory[1] + (1 - KEEP["Adam"]) * grad**2

@@ -14,6 +14,7 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,11 +31,13 @@ STORED = Path(__file__).parent / "stored"
 class CheckpointError(ValueError):
     """A checkpoint that is not there, is damaged, or does not fit."""
 
+    log: Any  # of the training that could not be written
 
-def save(optimizer: Learned, path, **provenance) -> Path:
+
+def save(optimizer: Learned, path: str | Path, **provenance: Any) -> Path:
     """Write the optimizer to ``path`` (.safetensors), whole or not at all.
 
-    Arguments: anything worth remembering, as keywords (recipe="mine", seed=0,
+    provenance: anything worth remembering, as keywords (recipe="mine", seed=0,
     score={"mean": 0.3}); date and versions are added.
 
     Example: ``save(optimizer, "mine.safetensors", recipe="a minute on my laptop")``
@@ -46,7 +49,7 @@ def save(optimizer: Learned, path, **provenance) -> Path:
     return write(Path(path), optimizer.state_dict(), header)
 
 
-def load(name) -> Learned:
+def load(name: str | Path) -> Learned:
     """A learned optimizer by the name of a shipped one, or by the path of a file.
 
     Its ``.provenance`` tells where it comes from. Raises CheckpointError with what was

@@ -13,16 +13,17 @@ one. Source: MikyLanfra's Learning-to-Optimize, which has source 0 as the target
 Left out: sources with a theta of their own.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from l2o_kit.network import Network
-from l2o_kit.optimizees import Problem, Quadratic
+from l2o_kit.optimizees import Optimizee, Problem, Quadratic, Theta
 from l2o_kit.sources import NetworkView, QuadraticView
 
 TARGETS = ("source0", "clean")
-VIEWS = {Quadratic: QuadraticView, Network: NetworkView}
+VIEWS: dict[type, Any] = {Quadratic: QuadraticView, Network: NetworkView}
 
 
 class Concurrent:
@@ -39,7 +40,9 @@ class Concurrent:
         Concurrent(Quadratic(theta_true=True), [Noise(0.5), Noise(2.0)], "clean")
     """
 
-    def __init__(self, optimizee, sources, target: str = "source0"):
+    def __init__(
+        self, optimizee: Optimizee, sources: Sequence, target: str = "source0"
+    ):
         sources = [s if isinstance(s, tuple) else (s,) for s in sources]
         _check(optimizee, sources, target)
         self.optimizee, self.sources, self.target = optimizee, sources, target
@@ -49,8 +52,13 @@ class Concurrent:
         parts = [" + ".join(map(repr, s)) or "unspoilt" for s in self.sources]
         return f"Concurrent({self.optimizee!r}, [{', '.join(parts)}], {self.target!r})"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "ConcurrentProblem":
-        """Draw ``batch`` problems, and what spoils each source of each."""
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "ConcurrentProblem":
+        """Draw ``batch`` problems, and what spoils each source of each.
+
+        All comes from the generator, and is of the dtype.
+        """
         problem = self.optimizee.sample(batch, generator, dtype)
         # one number, however much the sources draw: the next problems stay the same
         seed = int(torch.randint(2**62, (), generator=generator))
@@ -69,26 +77,28 @@ class Concurrent:
 class ConcurrentProblem(Problem):
     """``batch`` problems, each with K sources: gradients [K, batch, coords]."""
 
-    def __init__(self, clean: Problem, views: list[Problem], target: str):
+    def __init__(self, clean: Problem, views: list[Any], target: str):
         self.clean, self.views, self.theta0 = clean, views, clean.theta0
         self.target = clean if target == "clean" else views[0]
 
-    def minibatch(self, generator):
+    def minibatch(self, generator: torch.Generator):
         """A minibatch for each source, and the clean one: the same, but for subsets."""
         shared = self.clean.minibatch(generator)
         each = [view.own_minibatch(shared, generator) for view in self.views]
         return [*each, shared]
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """The target's, [batch]."""
         return self.target.loss(theta, self._of_target(minibatch))
 
-    def value_and_grad(self, theta, minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """The target's loss, and the mean of the sources' gradients."""
         loss, sources, _ = self.value_and_grads(theta, minibatch)
         return loss, sources.mean(0)
 
-    def value_and_grads(self, theta, minibatch=None, create_graph=False):
+    def value_and_grads(
+        self, theta: Theta, minibatch: Any = None, create_graph: bool = False
+    ):
         """(the target's loss, the sources' gradients, the target's if not source 0)."""
         if create_graph and not theta.requires_grad:
             theta = theta.detach().requires_grad_()
@@ -105,11 +115,11 @@ class ConcurrentProblem(Problem):
         )
         return loss, sources, grads[0]
 
-    def held_out(self, theta: Float[Tensor, "batch coords"]):
+    def held_out(self, theta: Theta):
         """Of the target's network, on held-out data that nobody spoilt."""
         return self.target.held_out(theta)
 
-    def to(self, device):
+    def to(self, device: str | torch.device):
         """Move the views."""
         for view in {id(v): v for v in [self.clean, *self.views]}.values():
             view.to(device)

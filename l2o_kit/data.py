@@ -13,6 +13,7 @@ Left out: augmentation.
 import hashlib
 import importlib.util
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from l2o_kit import downloads, photodigits
+
+Array = Tensor | np.ndarray | Sequence  # what becomes a tensor
 
 MNIST_SERVERS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -105,7 +108,11 @@ def mnist() -> Dataset:
 
 
 def digits_on_photos(
-    labels=LABELS["all"], held_out: str = "test", *, size: int = 32, seed: int = 0
+    labels: Iterable[int] = LABELS["all"],
+    held_out: str = "test",
+    *,
+    size: int = 32,
+    seed: int = 0,
 ) -> Dataset:
     """Digits painted on patches of photographs: 10,000 pictures [n, 3, size, size].
 
@@ -170,7 +177,7 @@ def _fingerprint() -> str:
     return hashlib.sha256(code + repr(PARTS).encode()).hexdigest()[:8]
 
 
-def cifar10(labels=LABELS["all"], held_out: str = "test") -> Dataset:
+def cifar10(labels: Iterable[int] = LABELS["all"], held_out: str = "test") -> Dataset:
     """CIFAR-10: 45,000 pictures [n, 3, 32, 32], ten classes; channels standardized.
 
     Arguments as for ``digits_on_photos``: "validation" is the last 5,000 of the 50,000
@@ -249,7 +256,7 @@ def breast_cancer() -> Dataset:
     return Dataset(*_interleave(standardize(X, X_held_out), (y, y_held_out)))
 
 
-def standardize(train: Float[Tensor, "n features"], held_out):
+def standardize(train: Float[Tensor, "n features"], held_out: Tensor):
     """Both, less the training mean and over the training standard deviation.
 
     A column that does not vary in training becomes 0 there, and keeps its scale.
@@ -267,7 +274,7 @@ def _float(values) -> Tensor:
     return torch.tensor(values, dtype=torch.float32)
 
 
-def split(X, y, held_out: float = 0.2, seed: int = 0) -> Dataset:
+def split(X: Tensor, y: Tensor, held_out: float = 0.2, seed: int = 0) -> Dataset:
     """A fixed random split: the first (1 - held_out) of a permutation trains."""
     order = torch.randperm(len(X), generator=stream(seed, "split"))
     cut = len(X) - round(held_out * len(X))
@@ -275,7 +282,7 @@ def split(X, y, held_out: float = 0.2, seed: int = 0) -> Dataset:
     return Dataset(X[train], y[train], X[held], y[held])
 
 
-def from_loader(loader, most: int = 10_000) -> tuple[Tensor, Tensor]:
+def from_loader(loader: Iterable, most: int = 10_000) -> tuple[Tensor, Tensor]:
     """The first examples (X, y) of a DataLoader, at most ``most``, for ``Network``.
 
     Every problem of a batch draws minibatches of its own, so all of it is in memory.
@@ -300,7 +307,7 @@ def from_loader(loader, most: int = 10_000) -> tuple[Tensor, Tensor]:
     return X, y
 
 
-def add_noise(X, std: float, generator: torch.Generator):
+def add_noise(X: Tensor, std: int | float, generator: torch.Generator):
     """X plus Gaussian pixel noise of standard deviation std (pixels are 0 to 1)."""
     if std < 0:
         raise ValueError(f"std={std}: the size of noise cannot be negative.")

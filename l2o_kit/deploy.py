@@ -15,9 +15,9 @@ Left out: fused and capturable variants.
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -66,18 +66,18 @@ class LearnedOptimizer(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params,
+        params: Iterable,
         rule: str | Path | Learned = "digits",
         *,
-        lr=1.0,
-        weight_decay=0.0,
+        lr: int | float = 1.0,
+        weight_decay: int | float = 0.0,
         non_finite: str = "error",
-        state_dtype=None,
+        state_dtype: torch.dtype | None = None,
         block_size: int = BLOCK_SIZE,
     ):
         rule = rule if isinstance(rule, nn.Module) else load(rule)
         check_rule(rule, non_finite, block_size)
-        self.rule = copy.deepcopy(rule).requires_grad_(False)
+        self.rule: Any = copy.deepcopy(rule).requires_grad_(False)
         self.non_finite, self.skipped = non_finite, 0
         self.state_dtype, self.block_size = state_dtype, block_size
         self._members, self._buffers = {}, {}
@@ -87,7 +87,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
             assign(rule.rule, self._shapes())  # refuses a group that has nothing to do
 
     def add_param_group(self, param_group: dict):
-        """As every optimizer's; what could not be stepped is refused."""
+        """Add param_group, {"params": ...}; what could not be stepped is refused."""
         super().add_param_group(each_once(param_group))
         try:
             check_group(self.param_groups[-1])
@@ -98,7 +98,7 @@ class LearnedOptimizer(torch.optim.Optimizer):
             raise
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Callable | None = None):
         """Move every parameter that has a gradient; returns the closure's loss.
 
         Raises NonFiniteGradient, which names the parameter, unless told to skip.

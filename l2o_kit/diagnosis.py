@@ -190,7 +190,7 @@ def watch(trainer: Trainer) -> tuple[float | None, float | None, float | None]:
 
 
 @torch.no_grad()
-def _shares(engine: Engine | Grouped) -> tuple[float, float]:
+def _shares(engine: Engine | Grouped) -> tuple[float, ...]:
     """Of the step just made: the dead inputs, and the gates shut or open."""
     if isinstance(engine, Grouped):
         parts = [

@@ -21,7 +21,9 @@ import atexit
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Shaped
@@ -94,7 +96,7 @@ def average(tensors: list[Shaped[Tensor, "..."]]):
         tensor.copy_(total.view_as(tensor) / world())
 
 
-def by_first(function, *arguments):
+def by_first(function: Callable, *arguments: Any):
     """What rank 0 gets from a function, on every rank; or the error that it raises.
 
     >>> by_first(max, 2, 3)
@@ -102,7 +104,7 @@ def by_first(function, *arguments):
     """
     if world() == 1:
         return function(*arguments)
-    said = [None, None]
+    said: list[Any] = [None, None]
     if rank() == 0:
         try:
             said[0] = function(*arguments)

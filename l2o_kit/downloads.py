@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,7 @@ def read_cifar(path: Path, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarr
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
 
 
-def kept(name: str, make) -> dict[str, np.ndarray]:
+def kept(name: str, make: Callable[[], dict]) -> dict[str, np.ndarray]:
     """Arrays that ``make()`` computes once; afterwards they are read from the cache.
 
     A file that is damaged is made again, and one that cannot be written is not kept.

@@ -21,6 +21,8 @@ otherwise each block is computed a second time, from the window's first state.
 the others. ``autograd.py`` has the same face, and says which serves which optimizer.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -78,7 +80,9 @@ class Engine:
         self.grads = weight.new_zeros(
             unroll + 1, optimizer.num_sources, width * count
         )  # what the LSTM reads
-        self.targets = None  # [U, coords], where the target is none of the sources
+        self.targets: Tensor | None = (
+            None  # [U, coords], where the target is none of the sources
+        )
         self.out = weight.new_zeros(1, width * count)
         self.state = optimizer.initial_state(width * count)
         # views of all these, made once: a block's state, gradients and outputs
@@ -101,7 +105,13 @@ class Engine:
             tape.load(state)
 
     @torch.no_grad()
-    def see(self, t: int, losses, sources: Float[Tensor, "sources coords"], target):
+    def see(
+        self,
+        t: int,
+        losses: Tensor | None,
+        sources: Float[Tensor, "sources coords"],
+        target: Tensor | None,
+    ):
         """The gradients at theta_t; t = 0 is the window's first theta."""
         self.grads[t, :, : self.coords] = sources
         if target is not None:
@@ -137,7 +147,7 @@ class Engine:
         return self.optimizer.write(self.out[0, : self.coords])
 
     @torch.no_grad()
-    def backward(self, w: Float[Tensor, "unroll"], pull=None):
+    def backward(self, w: Float[Tensor, "unroll"], pull: Tensor | None = None):
         """Add dL/dphi to every weight's ``.grad``; L = sum over s of w_s f_s(theta_s).
 
         w is given for s = a+1..b; L adds up all problems, unless w divides by them.
@@ -157,7 +167,7 @@ class Engine:
             if x is not None and x.requires_grad:
                 torch.autograd.backward(x, d_x)
 
-    def through_write(self, out, A):
+    def through_write(self, out: Tensor, A: Tensor) -> Tensor:
         """A_t . dg_t/dout_t: back through the scale, and the bound if there is one."""
         with torch.enable_grad():
             out = out.clone().requires_grad_()
@@ -190,7 +200,7 @@ class Grouped:
 
     create_graph = False
 
-    def __init__(self, optimizer: Assigned, unroll: int, coords: int, **engine):
+    def __init__(self, optimizer: Assigned, unroll: int, coords: int, **engine: Any):
         self.optimizer, self.places = optimizer, optimizer.places(coords)
         self.engines = {
             name: Engine(optimizer.members[name], unroll, len(places), **engine)
@@ -209,7 +219,9 @@ class Grouped:
         for engine in self.engines.values():
             engine.begin()
 
-    def see(self, t: int, losses, sources, target):
+    def see(
+        self, t: int, losses: Tensor | None, sources: Tensor, target: Tensor | None
+    ):
         """The gradients at theta_t, to each group its own."""
         for name, places in self.places.items():
             theirs = None if target is None else target[places]
@@ -221,7 +233,7 @@ class Grouped:
             self.update[places] = self.engines[name].step(t)
         return self.update.clone()
 
-    def backward(self, w: Float[Tensor, "unroll"], pull=None):
+    def backward(self, w: Float[Tensor, "unroll"], pull: Tensor | None = None):
         """Add dL/dphi to every weight's ``.grad``."""
         for name, places in self.places.items():
             theirs = None if pull is None else pull[:, places]

@@ -7,8 +7,10 @@ theta_0, the same W and y, the same minibatches, for every rule.
 Left out: wall-clock time of the rules.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,6 +20,7 @@ from l2o_kit.autograd import engine_for
 from l2o_kit.data import stream
 from l2o_kit.engine import Engine, Grouped
 from l2o_kit.groups import Assigned
+from l2o_kit.optimizees import Optimizee, Theta
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.plots import html_table, img, loss_curves, png
 
@@ -68,21 +71,22 @@ class Curves:
 
 @torch.no_grad()
 def optimize(
-    rule,
-    optimizee,
+    rule: object,
+    optimizee: Optimizee,
     *,
     steps: int = 100,
     batch: int,
     seed: int = 0,
-    dtype=torch.float32,
-    purpose="problems",
-    on_step=None,
+    dtype: torch.dtype = torch.float32,
+    purpose: str = "problems",
+    on_step: Callable[[int], Any] | None = None,
 ) -> Curves:
     """Optimize ``batch`` fresh problems for ``steps`` steps with one rule.
 
     Arguments:
         rule: an LSTMOptimizer; ``partial(torch.optim.Adam, lr=0.1)``; a Baseline; or a
             function of the gradient [batch, coords] that returns the update.
+        optimizee: what the problems are drawn from, in this dtype.
         seed: of the problems and of the minibatches, which no rule can change.
         purpose: problems drawn for another purpose are other problems. For "tuning"
             held-out data is not looked at.
@@ -112,18 +116,18 @@ def optimize(
     return Curves(torch.stack(losses), theta, diverged, *held_out)
 
 
-def reads_sources(rule) -> bool:
+def reads_sources(rule: object) -> bool:
     """Whether a rule reads the gradients of several sources, not their mean."""
     return getattr(rule, "num_sources", 1) > 1
 
 
-def start(rule, theta: Float[Tensor, "batch coords"]):
+def start(rule: object, theta: Theta):
     """A function of the gradient that moves theta in place by one step of the rule."""
     if hasattr(rule, "start"):
         return rule.start(theta)
     if isinstance(rule, LSTMOptimizer | Assigned):
         return _start_learned(rule, theta)
-    if isinstance(rule, partial) and issubclass(rule.func, torch.optim.Optimizer):
+    if isinstance(rule, partial) and issubclass(rule.func, torch.optim.Optimizer):  # type: ignore[arg-type]
         return start_torch(rule, theta)
     if callable(rule) and not isinstance(rule, type):
         return lambda grad: theta.add_(rule(grad))
@@ -133,7 +137,7 @@ def start(rule, theta: Float[Tensor, "batch coords"]):
     )
 
 
-def start_torch(rule: partial, theta, scheduler=None):
+def start_torch(rule: partial, theta: Theta, scheduler: Callable | None = None):
     """Step a torch.optim optimizer on all problems at once."""
     if rule.func.__name__ not in COORDINATEWISE:
         raise ValueError(
@@ -183,12 +187,23 @@ def _start_plain(optimizer, theta):
 
 
 def compare(
-    rules: dict, optimizee, *, steps: int = 100, batch: int = 100, seed: int = 0
+    rules: dict,
+    optimizee: Optimizee,
+    *,
+    steps: int = 100,
+    batch: int = 100,
+    seed: int = 0,
 ) -> "Comparison":
     """Run every rule on the same ``batch`` fresh problems; the first is the reference.
 
     Fresh means new theta_0 and minibatches (for Quadratic also W and y), the same for
     every rule, and never those that ``tuned_baselines`` saw.
+
+    Arguments:
+        rules: name -> rule, as for ``optimize``.
+        optimizee: what the problems are drawn from.
+        steps, batch: how many steps, on how many problems.
+        seed: of the problems and of the minibatches.
 
     Example: ``compare({"learned": load("quadratic"), **rivals}, Quadratic())``
     """

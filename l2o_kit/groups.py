@@ -12,12 +12,14 @@ did worse than two.
 """
 
 from fnmatch import fnmatchcase
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from l2o_kit.lstm import State
+from l2o_kit.optimizees import Optimizee
 from l2o_kit.optimizer import LSTMOptimizer
 
 EVERYTHING_ELSE = "everything else"
@@ -35,6 +37,9 @@ class GroupedOptimizer(nn.Module):
     Example: ``GroupedOptimizer({"conv": LSTMOptimizer(seed=0), "fc":
     LSTMOptimizer(seed=1)}, CONV_AND_FC)``
     """
+
+    groups: Any  # nn.ModuleDict, which takes its members for any modules
+    provenance: dict[str, Any]  # of what ``load`` gave
 
     def __init__(self, groups: dict[str, LSTMOptimizer], rule: dict[str, str]):
         super().__init__()
@@ -54,12 +59,12 @@ class GroupedOptimizer(nn.Module):
         return sum(member.num_weights for member in self.groups.values())
 
     def check_sources(self, seen: int):
-        """Refuse gradients of another number of sources than num_sources."""
+        """Refuse gradients where the sources seen are not num_sources."""
         for member in self.groups.values():
             member.check_sources(seen)
 
-    def on(self, optimizee) -> "Assigned":
-        """This optimizer for one network, whose parameters' names the rule reads.
+    def on(self, optimizee: Optimizee) -> "Assigned":
+        """This optimizer for one optimizee, whose parameters' names the rule reads.
 
         Raises ValueError where a parameter belongs to no group or to two, and where a
         group has none.
@@ -84,7 +89,7 @@ class Assigned:
 
     def __init__(self, optimizer: GroupedOptimizer, columns: dict[str, Tensor]):
         self.optimizer, self.columns = optimizer, columns
-        self.members = dict(optimizer.groups.items())
+        self.members: dict[str, Any] = dict(optimizer.groups.items())
         self.num_sources = optimizer.num_sources
         self.check_sources = optimizer.check_sources
         self.coords = sum(map(len, columns.values()))  # of one problem
@@ -151,7 +156,7 @@ def group_of(parameter: str, rule: dict[str, str]) -> str:
     )
 
 
-def shapes(optimizee) -> dict[str, torch.Size]:
+def shapes(optimizee: Optimizee) -> dict[str, torch.Size]:
     """The names and shapes of a network's parameters, in theta's order."""
     while not hasattr(optimizee, "shapes") and hasattr(optimizee, "optimizee"):
         optimizee = optimizee.optimizee  # of a variation, of several sources

@@ -43,7 +43,13 @@ class LSTM(nn.Module):
     forget gates' bias starts one higher.
     """
 
-    def __init__(self, input_size, hidden_size, num_layers, generator):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        generator: torch.Generator,
+    ):
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
         self.num_layers = num_layers

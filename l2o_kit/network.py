@@ -10,6 +10,8 @@ Left out: batch normalization's running statistics.
 
 import itertools
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -17,8 +19,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
-from l2o_kit.data import split
-from l2o_kit.optimizees import Problem, in_turn
+from l2o_kit.data import Array, split
+from l2o_kit.optimizees import Problem, Theta, in_turn
 
 
 class Network:
@@ -40,14 +42,14 @@ class Network:
     def __init__(
         self,
         module: nn.Module,
-        X,
-        y,
-        X_held_out=None,
-        y_held_out=None,
+        X: Array,
+        y: Array,
+        X_held_out: Array | None = None,
+        y_held_out: Array | None = None,
         *,
-        loss=F.cross_entropy,
-        batch_size=128,
-        init_std=0.1,
+        loss: Callable = F.cross_entropy,
+        batch_size: int = 128,
+        init_std: int | float | None = 0.1,
     ):
         X, y = check_data(X, y, "X and y")
         if X_held_out is None:
@@ -69,8 +71,10 @@ class Network:
             f"out, minibatch {self.batch_size}; theta has {self.coords:,} coordinates)"
         )
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "NetworkProblem":
-        """Draw theta_0 for each of ``batch`` networks."""
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "NetworkProblem":
+        """Draw theta_0 of ``batch`` networks from the generator, in this dtype."""
         if self.init_std is None:
             theta0 = torch.stack([self._own_init(generator) for _ in range(batch)])
         else:
@@ -85,7 +89,7 @@ class Network:
         parts = zip(self.shapes.items(), theta.split(sizes), strict=True)
         return {name: part.view(shape) for (name, shape), part in parts}
 
-    def outputs(self, theta: Float[Tensor, "coords"], X):
+    def outputs(self, theta: Float[Tensor, "coords"], X: Tensor):
         """module(X) with the parameters theta."""
         return functional_call(self.module, self.unflatten(theta), (X,))
 
@@ -103,7 +107,7 @@ class Network:
 class NetworkProblem(Problem):
     """``batch`` copies of a network, each with a theta_0 and minibatches of its own."""
 
-    def __init__(self, network: Network, theta0: Float[Tensor, "batch coords"]):
+    def __init__(self, network: Network, theta0: Theta):
         def cast(part):
             return part.to(theta0.dtype) if part.is_floating_point() else part
 
@@ -114,19 +118,19 @@ class NetworkProblem(Problem):
         self.X, self.y = map(cast, network.data)
         self.X_held_out, self.y_held_out = map(cast, network.held_out_data)
 
-    def minibatch(self, generator):
+    def minibatch(self, generator: torch.Generator):
         """Row numbers [batch, batch_size] into the training data."""
         shape = (len(self.theta0), self.network.batch_size)
         return torch.randint(len(self.X), shape, generator=generator)
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """Mean loss [batch] on the minibatch, or, without one, on all training data."""
         if minibatch is None:
             one = self.each(self._one, in_dims=(0, None, None))
             return one(theta, self.X, self.y)
         return self.each(self._one)(theta, self.X[minibatch], self.y[minibatch])
 
-    def held_out(self, theta):
+    def held_out(self, theta: Theta):
         """Held-out loss, and accuracy where the targets are classes."""
         X, y = self.X_held_out, self.y_held_out
         with torch.no_grad():
@@ -144,8 +148,10 @@ class NetworkProblem(Problem):
         return self.network.loss_fn(self.network.outputs(theta, X), y)
 
 
-def mlp(sizes, activation: str = "sigmoid") -> nn.Sequential:
+def mlp(sizes: Sequence[int], activation: str = "sigmoid") -> nn.Sequential:
     """A fully connected network: linear layers with an activation between them.
+
+    sizes: of the input, of each hidden layer, and of the output.
 
     >>> sum(p.numel() for p in mlp([64, 20, 10]).parameters())
     1510
@@ -179,7 +185,8 @@ def convnet(channels: int = 16, size: int = 32) -> nn.Sequential:
     """
     if size < 8 or size % 8:
         raise ValueError(f"size={size}: three poolings need a multiple of 8 pixels.")
-    layers, inputs = OrderedDict(colours_last=ColoursLast()), 3
+    layers: OrderedDict[str, nn.Module] = OrderedDict(colours_last=ColoursLast())
+    inputs = 3
     for k in (1, 2, 3):
         layers[f"conv{k}"] = nn.Conv2d(inputs, channels, 5, padding=2)
         layers[f"pool{k}"] = nn.MaxPool2d(2)
@@ -197,7 +204,7 @@ class ColoursLast(nn.Module):
     """The same pictures, in memory pixel by pixel: convolutions then take 0.7 times
     as long on CPUs."""
 
-    def forward(self, X):
+    def forward(self, X: Tensor) -> Tensor:
         """X [n, colours, height, width] to the same shape."""
         return X.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
@@ -206,7 +213,7 @@ def _convolves(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
 
 
-def check_data(X, y, names: str):
+def check_data(X: object, y: object, names: str) -> tuple[Tensor, Tensor]:
     """X and y as tensors, real numbers as float32; refused where they make no sense."""
     X, y = map(_as_tensor, (X, y))
     if len(X) == 0:
@@ -253,7 +260,7 @@ def check_module(module: nn.Module):
             )
 
 
-def check_loss(network):
+def check_loss(network: Network):
     """Try the network on two examples; say what does not fit."""
     X, y = network.data
     theta = torch.zeros(network.coords)

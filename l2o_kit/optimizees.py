@@ -25,12 +25,15 @@ Source: Andrychowicz et al. 2016, section 3.1; random scaling: Lv, Jiang and Li 
 (arXiv 1703.03633). Networks are in ``network.py``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.func import vmap
+
+Theta = Float[Tensor, "batch coords"]
 
 
 class Problem:
@@ -39,17 +42,17 @@ class Problem:
     Problems never meet: f_i depends on theta_i alone.
     """
 
-    theta0: Float[Tensor, "batch coords"]
+    theta0: Theta
 
     def minibatch(self, generator: torch.Generator):
         """The data of one step; None where a problem has no minibatches."""
         return None
 
-    def loss(self, theta: Float[Tensor, "batch coords"], minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """f(theta), one number per problem: [batch]. Differentiable."""
         raise NotImplementedError
 
-    def value_and_grad(self, theta: Float[Tensor, "batch coords"], minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """(loss [batch], gradient [batch, coords]), each problem for itself."""
         with torch.enable_grad():
             theta = theta.detach().requires_grad_()
@@ -57,7 +60,9 @@ class Problem:
             (grad,) = torch.autograd.grad(loss.sum(), theta)
         return loss.detach(), grad
 
-    def value_and_grads(self, theta, minibatch=None, create_graph=False):
+    def value_and_grads(
+        self, theta: Theta, minibatch: Any = None, create_graph: bool = False
+    ):
         """What meta-training asks for: (loss [batch], sources' gradients, target's).
 
         sources [sources, batch, coords] is what the optimizer reads; target
@@ -72,16 +77,28 @@ class Problem:
         (grad,) = torch.autograd.grad(loss.sum(), theta, create_graph=True)
         return loss, grad[None], None
 
-    def to(self, device) -> "Problem":
+    def to(self, device: str | torch.device) -> "Problem":
         """Move every tensor of the problem to a device; returns the problem."""
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 setattr(self, name, value.to(device))
         return self
 
-    def held_out(self, theta: Float[Tensor, "batch coords"]):
+    def held_out(self, theta: Theta):
         """Held-out (loss [batch], accuracy [batch]); None where there is none."""
         return None, None
+
+
+@runtime_checkable
+class Optimizee(Protocol):
+    """What draws problems of ``coords`` coordinates."""
+
+    coords: int
+
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> Problem:
+        """Draw ``batch`` problems."""
 
 
 class Quadratic:
@@ -109,8 +126,10 @@ class Quadratic:
         )
         return f"Quadratic(dim={self.coords}{extra})  # |W theta - y|^2"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "QuadraticProblem":
-        """Draw W, y and theta_0 for each of ``batch`` problems."""
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "QuadraticProblem":
+        """W, y and theta_0 of ``batch`` problems, from the generator, in this dtype."""
 
         def normal(*shape):
             return torch.randn(batch, *shape, generator=generator).to(dtype)
@@ -125,14 +144,14 @@ class Quadratic:
 class QuadraticProblem(Problem):
     """Problems W [batch, dim, dim], y [batch, dim], started at theta0 [batch, dim]."""
 
-    def __init__(self, W, y, theta0):
+    def __init__(self, W: Tensor, y: Tensor, theta0: Theta):
         self.W, self.y, self.theta0 = W, y, theta0
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         return self._residual(theta).square().sum((1, 2))
 
     @torch.no_grad()
-    def value_and_grad(self, theta, minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """The closed form: grad = 2 W^T (W theta - y)."""
         residual = self._residual(theta)
         grad = 2 * (self.W.mT @ residual)  # [batch, dim, 1]
@@ -159,7 +178,9 @@ class Function:
     Function(<lambda>; theta has 2 coordinates)
     """
 
-    def __init__(self, f: Callable, start, init_std: int | float = 1.0):
+    def __init__(
+        self, f: Callable, start: Tensor | Sequence, init_std: int | float = 1.0
+    ):
         self.f, self.init_std = f, init_std
         self.start = torch.as_tensor(start, dtype=torch.float32)
         if self.start.ndim != 1 or not len(self.start):
@@ -175,8 +196,10 @@ class Function:
         name = getattr(self.f, "__name__", type(self.f).__name__)
         return f"Function({name}; theta has {self.coords:,} coordinates)"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "FunctionProblem":
-        """Draw theta_0 for each of ``batch`` problems."""
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "FunctionProblem":
+        """Draw theta_0 of ``batch`` problems from the generator, in this dtype."""
         noise = torch.randn(batch, self.coords, generator=generator)
         return FunctionProblem(self, (self.start + self.init_std * noise).to(dtype))
 
@@ -184,10 +207,10 @@ class Function:
 class FunctionProblem(Problem):
     """One f for all problems, each with a theta_0 of its own."""
 
-    def __init__(self, function: Function, theta0: Float[Tensor, "batch coords"]):
+    def __init__(self, function: Function, theta0: Theta):
         self.function, self.theta0 = function, theta0
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """f of each row of theta [batch, coords]: [batch]."""
         return self.function.each(self.function.f)(theta)
 
@@ -197,11 +220,8 @@ def _check_function(f, start):
     theta = start.clone().requires_grad_()
     value = f(theta)
     if not isinstance(value, Tensor) or value.shape != ():
-        seen = (
-            f"shape {list(value.shape)}"
-            if isinstance(value, Tensor)
-            else (f"a {type(value).__name__}")
-        )
+        tensor = isinstance(value, Tensor)
+        seen = f"shape {list(value.shape)}" if tensor else f"a {type(value).__name__}"
         raise ValueError(
             f"f gave {seen} for theta [{len(start)}], and must give one number, a "
             "tensor without dimensions. End it with .sum() or .mean(), and keep to "
@@ -229,7 +249,7 @@ def _how_to_map(f, start):
     return vmap
 
 
-def in_turn(function, in_dims=0):
+def in_turn(function: Callable, in_dims: int | tuple = 0):
     """What ``vmap`` computes, but one row of the arguments after the other."""
 
     def over(theta, *others):
@@ -244,18 +264,19 @@ def in_turn(function, in_dims=0):
 class Scaled:
     """Another optimizee times a factor: factor * f(theta).
 
-    >>> from l2o_kit.optimizees import Quadratic
     >>> Scaled(Quadratic(), 3.0)
     3.0 * Quadratic(dim=10)  # |W theta - y|^2
     """
 
-    def __init__(self, optimizee, factor: int | float):
+    def __init__(self, optimizee: Optimizee, factor: int | float):
         self.optimizee, self.factor, self.coords = optimizee, factor, optimizee.coords
 
     def __repr__(self):
         return f"{self.factor} * {self.optimizee!r}"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "Variation":
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "Variation":
         """The other's problems, each with its loss times the factor."""
         problem = self.optimizee.sample(batch, generator, dtype)
         return Variation(problem, torch.ones_like(problem.theta0), self.factor)
@@ -267,7 +288,7 @@ class RandomScaling:
     Arguments: the optimizee; the spread r, so that factors lie between e^-r and e^r.
     """
 
-    def __init__(self, optimizee, spread: int | float = 1.0):
+    def __init__(self, optimizee: Optimizee, spread: int | float = 1.0):
         if spread < 0:
             raise ValueError(f"spread={spread}: it cannot be negative.")
         self.optimizee, self.spread, self.coords = optimizee, spread, optimizee.coords
@@ -275,7 +296,9 @@ class RandomScaling:
     def __repr__(self):
         return f"RandomScaling({self.optimizee!r}, spread={self.spread})"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "Variation":
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "Variation":
         """The other's problems, as functions of theta / s."""
         problem = self.optimizee.sample(batch, generator, dtype)
         uniform = torch.rand(problem.theta0.shape, generator=generator)
@@ -286,7 +309,7 @@ class RandomScaling:
 class Mixture:
     """One of several optimizees of as many coordinates, drawn for every roll-out."""
 
-    def __init__(self, *optimizees):
+    def __init__(self, *optimizees: Optimizee):
         sizes = sorted({optimizee.coords for optimizee in optimizees})
         if len(sizes) != 1:
             raise ValueError(
@@ -297,7 +320,9 @@ class Mixture:
     def __repr__(self):
         return f"Mixture({', '.join(map(repr, self.optimizees))})"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> Problem:
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> Problem:
         """Problems of one of them, each as likely as the other."""
         k = int(torch.randint(len(self.optimizees), (), generator=generator))
         return self.optimizees[k].sample(batch, generator, dtype)
@@ -306,28 +331,28 @@ class Mixture:
 class Variation(Problem):
     """factor * f(scale * theta), for problems f and a scale [batch, coords]."""
 
-    def __init__(self, problem: Problem, scale, factor: int | float):
+    def __init__(self, problem: Problem, scale: Theta, factor: int | float):
         self.problem, self.scale, self.factor = problem, scale, factor
         self.theta0 = problem.theta0 / scale
 
-    def minibatch(self, generator):
+    def minibatch(self, generator: torch.Generator):
         """The other's."""
         return self.problem.minibatch(generator)
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """[batch]; differentiable."""
         return self.factor * self.problem.loss(self.scale * theta, minibatch)
 
-    def value_and_grad(self, theta, minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """By the chain rule, from the other's own."""
         loss, grad = self.problem.value_and_grad(self.scale * theta, minibatch)
         return self.factor * loss, self.factor * self.scale * grad
 
-    def held_out(self, theta):
+    def held_out(self, theta: Theta):
         """The other's, at scale * theta."""
         return self.problem.held_out(self.scale * theta)
 
-    def to(self, device) -> "Variation":
+    def to(self, device: str | torch.device) -> Problem:
         """Move the problem that varies, too."""
         self.problem.to(device)
         return super().to(device)
@@ -339,13 +364,15 @@ class Jittered:
     Arguments: the optimizee; a seed, of which each gives another rounding.
     """
 
-    def __init__(self, optimizee, seed: int):
+    def __init__(self, optimizee: Optimizee, seed: int):
         self.optimizee, self.seed, self.coords = optimizee, seed, optimizee.coords
 
     def __repr__(self):
         return f"Jittered({self.optimizee!r}, seed={self.seed})"
 
-    def sample(self, batch: int, generator, dtype=torch.float32) -> "JitteredProblem":
+    def sample(
+        self, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> "JitteredProblem":
         """The other's problems; nothing more is drawn."""
         problem = self.optimizee.sample(batch, generator, dtype)
         return JitteredProblem(problem, self.seed)
@@ -358,7 +385,7 @@ class JitteredProblem(Variation):
         super().__init__(problem, torch.ones_like(problem.theta0), 1.0)
         self.seed = seed
 
-    def value_and_grad(self, theta, minibatch=None):
+    def value_and_grad(self, theta: Theta, minibatch: Any = None):
         """(loss [batch], jittered gradient [batch, coords])."""
         loss, grad = super().value_and_grad(theta, minibatch)
         return loss, jitter(grad, self.seed)

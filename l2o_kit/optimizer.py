@@ -27,6 +27,7 @@ Left out: several groups of parameters with an optimizer each.
 """
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -90,6 +91,9 @@ class LSTMOptimizer(nn.Module):
     [sources, coords], update [coords], and ``state = optimizer.initial_state(coords)``
     at the first step.
     """
+
+    config: dict[str, Any]  # the arguments, less the seed
+    provenance: dict[str, Any]  # of what ``load`` gave
 
     def __init__(
         self,
@@ -187,7 +191,7 @@ class LSTMOptimizer(nn.Module):
         return self.write(out), hidden | running
 
     def check_sources(self, seen: int):
-        """Refuse gradients of another number of sources than num_sources."""
+        """Refuse gradients where the sources seen are not num_sources."""
         if seen != self.num_sources:
             raise ValueError(
                 f"This optimizer reads num_sources={self.num_sources} gradient(s) a "

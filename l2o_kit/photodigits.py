@@ -53,7 +53,7 @@ def _as_tensor(pixels) -> Picture:
     return tensor.float().contiguous() / 255
 
 
-def paint(digits: Float[Tensor, "n 64"], photographs: list, generator):
+def paint(digits: Float[Tensor, "n 64"], photographs: list, generator: torch.Generator):
     """One picture [n, 3, SIZE, SIZE] in [0, 1] for each digit."""
     n = len(digits)
     mask = place(digits, generator) * _uniform((n, 1, 1, 1), OPAQUE, generator)
@@ -62,7 +62,9 @@ def paint(digits: Float[Tensor, "n 64"], photographs: list, generator):
     return torch.lerp(backgrounds, colour.expand_as(backgrounds), mask)
 
 
-def place(digits: Float[Tensor, "n 64"], generator) -> Float[Tensor, "n 1 h w"]:
+def place(
+    digits: Float[Tensor, "n 64"], generator: torch.Generator
+) -> Float[Tensor, "n 1 h w"]:
     """Each digit enlarged, turned and shifted, with sharp edges: a mask in [0, 1]."""
     n = len(digits)
     side = _uniform((n,), DIGIT, generator)
@@ -78,7 +80,9 @@ def place(digits: Float[Tensor, "n 64"], generator) -> Float[Tensor, "n 1 h w"]:
     return ((mask - 0.25) / 0.5).clamp(0, 1)
 
 
-def patches(n: int, photographs: list, generator) -> Float[Tensor, "n 3 h w"]:
+def patches(
+    n: int, photographs: list, generator: torch.Generator
+) -> Float[Tensor, "n 3 h w"]:
     """Square patches of photographs, anywhere in them, made SIZE pixels a side."""
     out = torch.empty(n, 3, SIZE, SIZE)
     which = torch.randint(len(photographs), (n,), generator=generator).tolist()
@@ -92,7 +96,9 @@ def patches(n: int, photographs: list, generator) -> Float[Tensor, "n 3 h w"]:
     return out
 
 
-def contrasting(means: Float[Tensor, "n 3"], generator) -> Float[Tensor, "n 3"]:
+def contrasting(
+    means: Float[Tensor, "n 3"], generator: torch.Generator
+) -> Float[Tensor, "n 3"]:
     """A random colour for each patch, at a distance of CONTRAST from its mean.
 
     Where none of COLOURS is so far away, the farthest.

@@ -10,11 +10,16 @@ back from another thread.
 import base64
 import struct
 import zlib
+from collections.abc import Iterable, Sequence
+from typing import SupportsFloat
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from l2o_kit.data import Array
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#C98216", "#4D94E8", "#0F8751"
 BLUE, VERMILION, PURPLE, GREY = "#004E89", "#B55000", "#A66494", "#666666"
@@ -122,7 +127,7 @@ def encode(canvas: FigureCanvasAgg) -> bytes:
     rows = np.zeros((height, 1 + 3 * width), dtype=np.uint8)  # a row's first: no filter
     rows[:, 1:] = pixels.reshape(height, -1)
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
-    chunks = (b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")
+    chunks = (b"IHDR", head), (b"IDAT", zlib.compress(rows.data, 1)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data))
         + name
@@ -132,7 +137,7 @@ def encode(canvas: FigureCanvasAgg) -> bytes:
     )
 
 
-def rounded(number, digits: int = 2) -> str:
+def rounded(number: SupportsFloat, digits: int = 2) -> str:
     """So many digits: 0.0036, 160, 10,000; only very large or small ones as 1e-05."""
     return f"{float(f'{number:.{digits}g}'):,g}"
 
@@ -160,7 +165,7 @@ class Picture:
         return img(png(self.figure), self.alt)
 
 
-def gallery(X, labels, columns: int = 10) -> Picture:
+def gallery(X: Array, labels: Array, columns: int = 10) -> Picture:
     """The first pictures of a data set under their labels.
 
     X is [n, pixels], grey, or [n, 3, height, width], in colours of any scale.
@@ -173,7 +178,7 @@ def gallery(X, labels, columns: int = 10) -> Picture:
     return Picture(_row(shown, names, 0.9), alt)
 
 
-def wall(pictures, names) -> Picture:
+def wall(pictures: Iterable, names: Iterable[str]) -> Picture:
     """Pictures [3, height, width] in [0, 1], side by side under their names."""
     shown = [np.asarray(picture).transpose(1, 2, 0) for picture in pictures]
     alt = f"{len(shown)} pictures side by side: {', '.join(names)}"
@@ -223,7 +228,7 @@ def html_table(header: list[str], rows: list[list[str]], caption: str = "") -> s
     )
 
 
-def mean_band(losses, resamples: int = 200):
+def mean_band(losses: Array, resamples: int = 200):
     """Mean over problems of losses [steps, batch], and a 95 % bootstrap band of it."""
     losses = np.asarray(losses, dtype=float)
     picks = np.random.default_rng(0).integers(
@@ -269,7 +274,7 @@ def size(loss: float) -> str:
     return rounded(loss, 3) if loss < 1e4 else "out of sight (it diverges)"
 
 
-def plain_ticks(axis, values):
+def plain_ticks(axis: Axis, values: Sequence[int | float]):
     """A few ticks written as plain numbers; far quicker to draw than powers of ten."""
     axis.set_ticks(values, [f"{value:g}" for value in values])
     axis.set_ticks([], minor=True)

@@ -3,6 +3,8 @@
 Each is a function that makes the optimizee; what it needs of data is made then.
 """
 
+from collections.abc import Iterable
+
 from torch.nn import functional as F
 
 from l2o_kit import data
@@ -53,18 +55,24 @@ def conv_small() -> Network:
     return conv(channels=8, size=16)
 
 
-def noisy(stds=(0.5, 1.0, 2.0, 3.0), target: str = "clean") -> Concurrent:
+def noisy(
+    stds: Iterable[int | float] = (0.5, 1.0, 2.0, 3.0), target: str = "clean"
+) -> Concurrent:
     """Least squares, y = W theta_true, seen through noise of these sizes."""
     sources = [Noise(std) for std in stds]
     return Concurrent(Quadratic(dim=10, theta_true=True), sources, target)
 
 
-def rotated(angles=(0, 20, 45), target: str = "clean") -> Concurrent:
+def rotated(
+    angles: Iterable[int | float] = (0, 20, 45), target: str = "clean"
+) -> Concurrent:
     """The digits network, each source with its pictures turned by an angle."""
     return Concurrent(digits(), [Rotation(angle) for angle in angles], target)
 
 
-def poisoned(rates=(0.0, 0.2, 0.5, 0.8), target: str = "clean") -> Concurrent:
+def poisoned(
+    rates: Iterable[int | float] = (0.0, 0.2, 0.5, 0.8), target: str = "clean"
+) -> Concurrent:
     """The digits network, each source with a share of its labels wrong."""
     return Concurrent(digits(), [Poison(rate) for rate in rates], target)
 

@@ -8,6 +8,7 @@ Its score goes into the file with the weights; claims are judged on other proble
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from l2o_kit import distributed
 from l2o_kit.checkpoint import PRETRAINED, from_config, load, save
@@ -23,7 +24,7 @@ from l2o_kit.problems import (
     rotated,
     several_activations,
 )
-from l2o_kit.trainer import meta_train
+from l2o_kit.trainer import Rate, meta_train
 from l2o_kit.trust import learn_lambda
 
 
@@ -51,7 +52,7 @@ class Recipe:
     seed: int = 0
 
 
-def stage(unroll: int, meta_steps: int, batch: int, lr, **more) -> dict:
+def stage(unroll: int, meta_steps: int, batch: int, lr: Rate, **more: Any) -> dict:
     """One call of meta_train: its arguments by name, in the order of the papers."""
     return {
         "unroll": unroll,
@@ -144,7 +145,9 @@ def make(
     seconds = 0.0
     for k, stage in enumerate(recipe.stages):
         settings = {"on": recipe.optimizee} | stage
-        train = learn_lambda if settings.pop("only_lambda", False) else meta_train
+        train: Callable = (
+            learn_lambda if settings.pop("only_lambda", False) else meta_train
+        )
         path = keep and keep / f"{name}.{k}.safetensors"
         settings |= distributed.by_first(kept, path)  # rank 0 will write there at once
         settings |= {"seed": recipe.seed + k, "device": device}

@@ -24,7 +24,7 @@ from torch import Tensor
 from l2o_kit import distributed
 from l2o_kit.checkpoint import CheckpointError, read, write
 from l2o_kit.lstm import same_shapes
-from l2o_kit.window import Log
+from l2o_kit.window import Log, Trainer
 
 KEYS = {"training", "recipe"}
 
@@ -35,11 +35,11 @@ class Checkpoints:
     recipe: what must be the same for another run to go on from it, as {name: value}.
     """
 
-    def __init__(self, path, seconds: int | float, recipe: dict):
+    def __init__(self, path: str | Path | None, seconds: int | float, recipe: dict):
         self.path, self.seconds, self.recipe = path, seconds, recipe
         self.written = -float("inf")
 
-    def offer(self, trainer, log: Log, last: bool = False):
+    def offer(self, trainer: Trainer, log: Log, last: bool = False):
         """Write, if it is time to. Raises CheckpointError with ``.log`` attached."""
         if self.path is None:
             return
@@ -61,7 +61,7 @@ class Checkpoints:
         write(Path(self.path), tensors, header)
 
 
-def snapshot(trainer) -> tuple[dict, dict]:
+def snapshot(trainer: Trainer) -> tuple[dict, dict]:
     """(tensors, numbers) from which ``go_on`` goes on, between two windows."""
     tensors = {f"phi.{k}": v for k, v in trainer.optimizer.state_dict().items()}
     for k, moments in trainer.meta_optimizer.state_dict()["state"].items():
@@ -76,7 +76,7 @@ def snapshot(trainer) -> tuple[dict, dict]:
     return tensors, place | {"ranks": distributed.world()}
 
 
-def columns(trainer) -> dict[str, Tensor]:
+def columns(trainer: Trainer) -> dict[str, Tensor]:
     """All that the next window begins with; its last axis is over coordinates."""
     kept = {"theta": trainer.theta.flatten()}
     kept |= {f"engine.{k}": v for k, v in trainer.engine.kept().items()}
@@ -85,7 +85,7 @@ def columns(trainer) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def go_on(trainer, tensors: dict, numbers: dict):
+def go_on(trainer: Trainer, tensors: dict, numbers: dict):
     """Go on from a snapshot: to the last bit, of one process and on one."""
     trainer.optimizer.load_state_dict(_under("phi.", tensors))
     moments = {}
@@ -118,7 +118,7 @@ def go_on(trainer, tensors: dict, numbers: dict):
     trainer.start, trainer.end = start, end
 
 
-def restore(path, trainer, recipe: dict) -> Log:
+def restore(path: str | Path, trainer: Trainer, recipe: dict) -> Log:
     """Bring a fresh trainer to where ``path`` was written; returns the log so far.
 
     Raises CheckpointError where there is no such file, where it is damaged, and where

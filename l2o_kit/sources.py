@@ -22,7 +22,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ from torch.func import vmap
 
 from l2o_kit import data
 from l2o_kit.network import Network, NetworkProblem, mlp
-from l2o_kit.optimizees import Quadratic, QuadraticProblem
+from l2o_kit.optimizees import Quadratic, QuadraticProblem, Theta
 
 
 class QuadraticView(QuadraticProblem):
@@ -41,11 +41,11 @@ class QuadraticView(QuadraticProblem):
         """The unspoilt view."""
         return cls(problem.W, problem.y, problem.theta0)
 
-    def with_y(self, y) -> "QuadraticView":
+    def with_y(self, y: Tensor) -> "QuadraticView":
         """The same with another y [batch, dim]."""
         return QuadraticView(self.W, y, self.theta0)
 
-    def own_minibatch(self, shared, generator):
+    def own_minibatch(self, shared: Any, generator: torch.Generator):
         """There are none."""
         return shared
 
@@ -65,21 +65,21 @@ class NetworkView(NetworkProblem):
         """The unspoilt view."""
         return cls(problem.network, problem.theta0)
 
-    def but(self, **changes) -> "NetworkView":
+    def but(self, **changes: Any) -> "NetworkView":
         """A copy with some attributes changed."""
         view = copy.copy(self)
         for name, value in changes.items():
             setattr(view, name, value)
         return view
 
-    def own_minibatch(self, shared, generator):
+    def own_minibatch(self, shared: Any, generator: torch.Generator):
         """The shared rows, or as many drawn from the subset."""
         if self.rows is None:
             return shared
         picks = torch.randint(self.rows.shape[1], shared.shape, generator=generator)
         return self.rows.gather(1, picks.to(self.rows.device))
 
-    def loss(self, theta, minibatch=None):
+    def loss(self, theta: Theta, minibatch: Any = None):
         """Mean loss [batch] on the minibatch, or on all training data (of a subset)."""
         rows = self.rows if minibatch is None else minibatch
         if rows is None:
@@ -98,7 +98,7 @@ class Part:
     changes_loss: ClassVar[bool] = False
     kind: ClassVar[type] = Network
 
-    def check(self, optimizee):
+    def check(self, optimizee: Any):
         """Raise ValueError where this cannot spoil the optimizee."""
         if not isinstance(optimizee, self.kind):
             raise ValueError(
@@ -116,7 +116,7 @@ class Noise(Part):
     def __post_init__(self):
         _not_negative(self, self.std)
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: QuadraticView, own: torch.Generator, common: torch.Generator):
         """Draw eps."""
         eps = torch.randn(view.y.shape, generator=own).to(view.y)
         return view.with_y(view.y + self.std * eps)
@@ -126,7 +126,7 @@ class Noise(Part):
 class Shared(Noise):
     """y + std eps, with one eps for all sources: their errors are correlated."""
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: QuadraticView, own: torch.Generator, common: torch.Generator):
         """Draw the eps that the others draw too."""
         return super().spoil(view, common, common)
 
@@ -141,7 +141,7 @@ class Bias(Part):
     def __post_init__(self):
         _finite(self, self.value)
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: QuadraticView, own: torch.Generator, common: torch.Generator):
         """Nothing is drawn."""
         return view.with_y(view.y + self.value)
 
@@ -152,11 +152,11 @@ class Rotation(Part):
 
     degrees: int | float
 
-    def check(self, optimizee):
+    def check(self, optimizee: Any):
         super().check(optimizee)
         data.rotate(optimizee.data[0][:1].flatten(1), self.degrees)
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: NetworkView, own: torch.Generator, common: torch.Generator):
         """The same for all problems, unless each has pictures of its own."""
         X = view.X.reshape(
             -1, view.X[0, 0].numel() if view.each_X else view.X[0].numel()
@@ -173,7 +173,7 @@ class PixelNoise(Part):
     def __post_init__(self):
         _not_negative(self, self.std)
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: NetworkView, own: torch.Generator, common: torch.Generator):
         """Every problem's X becomes its own."""
         shape = view.X.shape if view.each_X else (len(view.theta0), *view.X.shape)
         eps = torch.randn(shape, generator=own).to(view.X)
@@ -189,11 +189,11 @@ class Poison(Part):
     def __post_init__(self):
         data.poison(torch.arange(2), self.rate, torch.Generator())
 
-    def check(self, optimizee):
+    def check(self, optimizee: Any):
         super().check(optimizee)
         data.poison(optimizee.data[1], self.rate, torch.Generator())
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: NetworkView, own: torch.Generator, common: torch.Generator):
         """Every problem's y becomes its own."""
         old = view.y if view.each_y else view.y.expand(len(view.theta0), -1)
         y = torch.stack([data.poison(one, self.rate, own) for one in old])
@@ -207,12 +207,12 @@ class Subset(Part):
     size: int
     concentration: int | float = 1.0
 
-    def check(self, optimizee):
+    def check(self, optimizee: Any):
         super().check(optimizee)
         y = optimizee.data[1]
         data.dirichlet_subset(y, self.size, self.concentration, torch.Generator())
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: NetworkView, own: torch.Generator, common: torch.Generator):
         """Minibatches then come from these rows."""
         labels = view.network.data[1]
         rows = [
@@ -229,7 +229,7 @@ class Loss(Part):
     function: Callable
     changes_loss: ClassVar[bool] = True
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: NetworkView, own: torch.Generator, common: torch.Generator):
         """The module stays."""
         network = copy.copy(view.network)
         network.loss_fn = self.function
@@ -246,7 +246,7 @@ class Activation(Part):
     def __post_init__(self):
         mlp([1, 1], self.name)
 
-    def spoil(self, view, own, common):
+    def spoil(self, view: NetworkView, own: torch.Generator, common: torch.Generator):
         """Replace every activation of the module, at any depth."""
         network = copy.copy(view.network)
         network.module = copy.deepcopy(network.module)

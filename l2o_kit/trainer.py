@@ -25,43 +25,50 @@ Left out: a batch of one problem on several machines.
 
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import torch
 from tqdm.auto import tqdm
 
 from l2o_kit import distributed
 from l2o_kit.groups import Learned
+from l2o_kit.optimizees import Optimizee
 from l2o_kit.resume import Checkpoints, restore
-from l2o_kit.window import MAX_NORM, Log, MetaTrainingDiverged, Trainer, move
+from l2o_kit.window import MAX_NORM, Horizon, Log, MetaTrainingDiverged, Trainer, move
 
+Rate = int | float | tuple | list  # of phi: constant, (first, last), or in steps
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 def meta_train(
     optimizer: Learned,
-    optimizee,
+    optimizee: Optimizee,
     *,
-    meta_steps=None,
-    seconds=None,
-    horizon=100,
-    unroll=20,
-    discount=1.0,
-    batch,
-    lr,
-    seed=0,
-    curriculum=False,
-    imitate=None,
-    clip=MAX_NORM,
-    second_derivatives=False,
-    device=None,
-    checkpoint=None,
-    resume=None,
-    checkpoint_seconds=30.0,
-    on_step=None,
-    **engine,
+    meta_steps: int | None = None,
+    seconds: int | float | None = None,
+    horizon: Horizon = 100,
+    unroll: int = 20,
+    discount: int | float = 1.0,
+    batch: int,
+    lr: Rate,
+    seed: int = 0,
+    curriculum: bool = False,
+    imitate: int | float | None = None,
+    clip: int | float | None = MAX_NORM,
+    second_derivatives: bool = False,
+    device: str | torch.device | None = None,
+    checkpoint: str | Path | None = None,
+    resume: str | Path | None = None,
+    checkpoint_seconds: int | float = 30.0,
+    on_step: Callable[[Log], Any] | None = None,
+    **engine: Any,
 ) -> Log:
     """Train phi in place, with a progress bar; interrupt it and keep what was learned.
 
     Arguments:
+        optimizer: a learned one; optimizee: what its problems are drawn from.
         meta_steps or seconds: how long; a meta-step is one window, one update of phi.
         horizon: steps of a roll-out, T; (low, high) draws one for each roll-out.
         unroll: steps of a window, U; it divides the horizon.
@@ -73,7 +80,7 @@ def meta_train(
         curriculum: whether a horizon (low, high) begins at low and its upper end grows
             to high over the run.
         imitate: the learning rate of an Adam that the updates are drawn to, less and
-            less over the run: see ``imitation.py``.
+            less over the run: see ``window.py``.
         clip: the norm to which the meta-gradient is clipped; None leaves it as it is.
         second_derivatives: whether the gradients that the LSTM reads count as
             functions of phi too: exact, slow, and of large memory.
@@ -98,7 +105,7 @@ def meta_train(
     check_arguments(meta_steps, seconds, horizon, unroll, batch, lr)
     check_cures(horizon, curriculum, imitate, clip)
     _join(optimizer, device)
-    settings = {
+    settings: dict[str, Any] = {
         "horizon": horizon,
         "unroll": unroll,
         "discount": discount,
@@ -164,7 +171,7 @@ def _run(trainer, log, checkpoints, lr, meta_steps, seconds, on_step) -> Log:
     return log
 
 
-def scheduled(lr, done: float) -> float:
+def scheduled(lr: Rate, done: float) -> float:
     """The learning rate of phi when ``done`` of the run, 0 to 1, is behind.
 
     >>> scheduled((1.0, 0.25), 0.5), scheduled([0.1, 0.01], 0.5), scheduled(0.1, 0.5)
@@ -193,7 +200,14 @@ def _show(bar, log, meta_steps) -> float:
     return position / bar.total
 
 
-def check_arguments(meta_steps, seconds, horizon, unroll, batch, lr):
+def check_arguments(
+    meta_steps: int | None,
+    seconds: int | float | None,
+    horizon: Horizon,
+    unroll: int,
+    batch: int,
+    lr: Rate,
+):
     """Refuse numbers with which no training makes sense."""
     if (meta_steps is None) == (seconds is None):
         raise ValueError(
@@ -222,7 +236,12 @@ def check_arguments(meta_steps, seconds, horizon, unroll, batch, lr):
         raise ValueError(f"lr={lr}: it must be above 0.")
 
 
-def check_cures(horizon, curriculum, imitate, clip):
+def check_cures(
+    horizon: Horizon,
+    curriculum: bool,
+    imitate: int | float | None,
+    clip: int | float | None,
+):
     """Refuse cures that could do nothing."""
     if curriculum and not (isinstance(horizon, tuple) and horizon[0] < horizon[1]):
         raise ValueError(

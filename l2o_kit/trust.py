@@ -20,16 +20,18 @@ case is Markowitz 1952, the portfolio of least variance.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from l2o_kit.checkpoint import load
 from l2o_kit.concurrent import Concurrent
+from l2o_kit.data import Array
 from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.problems import noisy, poisoned, rotated
-from l2o_kit.trainer import meta_train
+from l2o_kit.trainer import Rate, meta_train
 from l2o_kit.window import Log
 
 RATE = (0.1, 0.01)  # of alpha
@@ -51,7 +53,11 @@ def trusting(name: str, num_sources: int) -> LSTMOptimizer:
 
 
 def learn_lambda(
-    optimizer: LSTMOptimizer, concurrent: Concurrent, *, lr=RATE, **settings
+    optimizer: LSTMOptimizer,
+    concurrent: Concurrent,
+    *,
+    lr: Rate = RATE,
+    **settings: Any,
 ) -> Log:
     """Train alpha and nothing else; settings as of ``meta_train``. Returns its log.
 
@@ -104,7 +110,12 @@ KINDS = {
 
 
 def learned(
-    kind: Kind, amounts, target="clean", seed=0, on_step=None, **training
+    kind: Kind,
+    amounts: Sequence,
+    target: str = "clean",
+    seed: int = 0,
+    on_step: Callable | None = None,
+    **training: Any,
 ) -> tuple[LSTMOptimizer, Log]:
     """The frozen LSTM with the lambda that it learns at a setting, and the log.
 
@@ -121,7 +132,7 @@ def learned(
     return optimizer, log
 
 
-def inverse_variance(stds) -> np.ndarray:
+def inverse_variance(stds: Array) -> np.ndarray:
     """Weights [K] proportional to 1 / s^2, of independent noise of sizes s.
 
     Sources without noise share all the trust, in equal parts.
@@ -139,7 +150,9 @@ def inverse_variance(stds) -> np.ndarray:
     return weights / weights.sum()
 
 
-def second_moments(stds, shared=0.0, bias=0.0) -> np.ndarray:
+def second_moments(
+    stds: Array, shared: Array | float = 0.0, bias: Array | float = 0.0
+) -> np.ndarray:
     """M [K, K] of errors s_k eps_k + c_k eps + b_k, eps being common to all sources."""
     stds, shared, bias = (
         np.broadcast_to(np.asarray(v, dtype=float), np.shape(stds))
@@ -148,7 +161,7 @@ def second_moments(stds, shared=0.0, bias=0.0) -> np.ndarray:
     return np.diag(stds**2) + np.outer(shared, shared) + np.outer(bias, bias)
 
 
-def best_weights(M) -> np.ndarray:
+def best_weights(M: Array) -> np.ndarray:
     """The minimizer [K] of lambda^T M lambda on the simplex, M [K, K] symmetric.
 
     Every set of sources is tried as the one that is trusted at all: with K of them,

@@ -16,6 +16,7 @@ Source: Andrychowicz et al. 2016, section 2; imitation: Chen et al. 2020 (arXiv
 import html
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -25,12 +26,15 @@ from l2o_kit import distributed
 from l2o_kit.autograd import make_engine
 from l2o_kit.data import stream
 from l2o_kit.groups import Learned
+from l2o_kit.optimizees import Optimizee
 from l2o_kit.plots import VERMILION, img, new_figure, png
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 # The meta-gradient is clipped to this norm: rare steep problems give it 1,000 times
 # the usual one, and Adam would remember that for long.
 MAX_NORM = 1.0
+
+Horizon = int | tuple[int, int]  # steps; of two, one is drawn for each roll-out
 
 
 class Trainer:
@@ -41,21 +45,23 @@ class Trainer:
     to where phi is.
     """
 
+    horizon: Any
+
     def __init__(
         self,
         optimizer: Learned,
-        optimizee,
+        optimizee: Optimizee,
         *,
-        horizon=100,
-        unroll=20,
-        discount=1.0,
-        batch,
-        seed=0,
-        curriculum=False,
-        imitate=None,
-        clip=MAX_NORM,
-        second_derivatives=False,
-        **engine,
+        horizon: Horizon = 100,
+        unroll: int = 20,
+        discount: int | float = 1.0,
+        batch: int,
+        seed: int = 0,
+        curriculum: bool = False,
+        imitate: int | float | None = None,
+        clip: int | float | None = MAX_NORM,
+        second_derivatives: bool = False,
+        **engine: Any,
     ):
         self.optimizer, self.optimizee = optimizer, optimizee
         self.weight = one_device(optimizer)
@@ -215,7 +221,7 @@ class Log:
     seconds: list[float] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
     interrupted: bool = False
-    trained = None
+    trained = None  # type: Any
 
     def interrupt(self):
         """Mark the run as stopped; drop an entry that the stop cut in the middle."""
@@ -277,7 +283,7 @@ class Teacher:
     Arguments: the rate; a weight of phi, for device and type; how many coordinates.
     """
 
-    def __init__(self, lr: float, like: Tensor, coords: int):
+    def __init__(self, lr: int | float, like: Tensor, coords: int):
         self.lr, self.zeros = lr, like.detach().new_zeros(coords)
         self.reset()
 
@@ -316,7 +322,7 @@ class Teacher:
             mine.copy_(kept[name])
 
 
-def move(optimizer, device):
+def move(optimizer: Learned, device: str | torch.device | None):
     """Bring phi to a device; refuse one that is not there."""
     if device is None:
         return
@@ -329,7 +335,7 @@ def move(optimizer, device):
         ) from None
 
 
-def one_device(optimizer):
+def one_device(optimizer: Learned) -> Tensor:
     """One weight of phi; all the others must lie on its device."""
     weights = list(optimizer.parameters())
     devices = sorted({str(w.device) for w in weights})
@@ -341,7 +347,7 @@ def one_device(optimizer):
     return weights[0]
 
 
-def check_theta(theta, weight):
+def check_theta(theta: Tensor, weight: Tensor):
     """theta must be of phi's type."""
     if theta.dtype != weight.dtype:
         raise ValueError(

@@ -209,7 +209,7 @@ def test_held_out_data_is_never_spoilt():
         (lambda: Concurrent(small(), [Noise(1.0)]), "spoils a Quadratic"),
         (lambda: Concurrent(Quadratic(), [()]), "theta_true=True"),
         (lambda: Concurrent(Quadratic(3, True, 0.5), [()]), "Give the noise to"),
-        (lambda: Concurrent(lambda: 1, [()]), "cannot have sources"),
+        (lambda: Concurrent(Concurrent(small(), [()]), [()]), "cannot have sources"),
         (lambda: Concurrent(small(), [Poison(1.5)]), "a share of the labels"),
         (lambda: Concurrent(small(), [Subset(61)]), "drawn from 60 examples"),
         (lambda: Concurrent(small(), [Subset(5, 0.0)]), "must be above 0"),

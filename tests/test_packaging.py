@@ -1,5 +1,7 @@
 """The package: what it asks for, what it holds, and that the library needs no lab."""
 
+import ast
+import inspect
 import os
 import re
 import subprocess
@@ -10,6 +12,7 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 from shutil import copytree, ignore_patterns
+from types import ModuleType
 
 import pytest
 import yaml
@@ -177,3 +180,55 @@ def test_the_source_archive_holds_all_that_is_tracked(built):
         if not name.startswith(".") and (ROOT / name).is_file()
     }
     assert tracked and tracked <= built["sdist"], sorted(tracked - built["sdist"])
+
+
+def public(body: list, owner: str = "") -> list[tuple[str, ast.FunctionDef]]:
+    """The public functions of a file or class, and what makes and calls its objects."""
+    found = []
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            found += public(node.body, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef) and (
+            not node.name.startswith("_") or node.name in ("__init__", "__call__")
+        ):
+            found.append((owner + node.name, node))
+    return found
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
+def test_every_public_argument_of_the_library_is_annotated(path):
+    for name, node in public(ast.parse(path.read_text()).body):
+        a = node.args
+        every = [*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg]
+        bare = [x.arg for x in every if x and not x.annotation]
+        assert set(bare) <= {"self", "cls"}, f"{path.stem}.{name}: {bare}"
+
+
+def face() -> dict[str, tuple]:
+    """name -> (what is called, all that is written about its arguments)."""
+    found = {}
+    for name in l2o_kit.__all__:
+        thing = getattr(l2o_kit, name)
+        if not isinstance(thing, ModuleType):
+            found[name] = thing, inspect.getdoc(thing)
+        methods = vars(thing).items() if isinstance(thing, type) else ()
+        for key, method in methods:
+            if inspect.isfunction(method) and not key.startswith("_"):
+                written = f"{inspect.getdoc(method)} {thing.__doc__}"
+                found[f"{name}.{key}"] = method, written
+    return found
+
+
+def test_every_argument_of_the_public_face_is_documented():
+    bare = [
+        f"{name}: {argument}"
+        for name, (called, written) in face().items()
+        for argument in inspect.signature(called).parameters
+        if argument != "self" and not re.search(rf"\b{argument}\b", written)
+    ]
+    assert not bare
+
+
+def test_the_types_of_the_library_are_checked():
+    assert "$(BIN)/mypy\n" in (ROOT / "Makefile").read_text()
+    assert (KIT / "py.typed").is_file()

@@ -99,7 +99,7 @@ class StyleTransfer:
         )
 
     def sample(self, batch: int, generator, dtype=torch.float32) -> "Painting":
-        """Draw content, style and theta_0 for each of ``batch`` pictures."""
+        """Draw content, style and theta_0 of ``batch`` pictures, in this dtype."""
         drawn = torch.randint(len(self.styles), (batch,), generator=generator).tolist()
         contents = [
             match_colours(self._draw_content(generator), self.styles[k]) for k in drawn
