@@ -11,7 +11,7 @@ import base64
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 import numpy as np
 from matplotlib.axis import Axis
@@ -93,7 +93,7 @@ def new_figure(width: float = 8.0, height: float = 3.8, columns: int = 1):
     return figure, list(axes)
 
 
-def scale(axis, label: str, low, high, kind: str | None = None):
+def scale(axis: Any, label: str, low: float, high: float, kind: str | None = None):
     """Name an axis of a plot and set its ends; kind: "log", where it is not linear.
 
     Example: ``scale(ax.yaxis, "loss", 1e-3, 10, "log")``
@@ -103,7 +103,7 @@ def scale(axis, label: str, low, high, kind: str | None = None):
     axis.axes.set(**kind, **{f"{d}lim": (low, high), f"{d}label": label})
 
 
-def legend_above(ax, columns: int, x: float = 0.5, **more):
+def legend_above(ax: Any, columns: int, x: float = 0.5, **more: Any):
     """The legend in a row above the plot, about x of its width."""
     place = {"loc": "lower center", "bbox_to_anchor": (x, 1.0), "frameon": False}
     ax.legend(**place, ncols=columns, **more)
