@@ -93,7 +93,13 @@ def new_figure(width: float = 8.0, height: float = 3.8, columns: int = 1):
     return figure, list(axes)
 
 
-def scale(axis: Any, label: str, low: float, high: float, kind: str | None = None):
+def scale(
+    axis: Any,
+    label: str,
+    low: SupportsFloat,
+    high: SupportsFloat,
+    kind: str | None = None,
+):
     """Name an axis of a plot and set its ends; kind: "log", where it is not linear.
 
     Example: ``scale(ax.yaxis, "loss", 1e-3, 10, "log")``

@@ -150,7 +150,6 @@ class Race(Panel):
     )
 
     def make_controls(self):
-        """A rival, its learning rate, and how noisy the pictures are."""
         noise = list_slider(
             "pixel noise", [(f"{noise:g}", noise) for noise in RACE_NOISE.tolist()], 0.0
         )
@@ -212,7 +211,6 @@ class Race(Panel):
         return figure, [*self.curves.moving, *moving]
 
     def draw(self, result):
-        """Move the curves, the valley and the markers."""
         self.curves.draw(result["learned"], result["rival_band"], result["rival"])
         valley = np.clip(result["valley"], 0.1, 0.8 * TOP)
         best = int(result["valley"].argmin())
@@ -223,7 +221,6 @@ class Race(Panel):
         self.name.set_y(0.96 * result["learned_mean"])
 
     def describe(self, result):
-        """Who is ahead, by how much, and how good the rival could be."""
         mine = result["valley"][result["rate_index"]]
         best = int(result["valley"].argmin())
         ratio = mine / result["learned_mean"]
@@ -236,7 +233,6 @@ class Race(Panel):
         )
 
     def numbers(self, result):
-        """Loss at four steps, and the mean."""
         names = ("learned", result["rival"])
         return loss_table(names, [result["learned"], result["rival_band"]])
 
@@ -251,7 +247,6 @@ class FreshRace(RunPanel):
     )
 
     def make_controls(self):
-        """A rival and its rate, how many networks, and which."""
         return {
             "rival": rival_buttons(),
             "rate": rate_slider(0.1),
@@ -287,11 +282,9 @@ class FreshRace(RunPanel):
         return figure, self.curves.moving
 
     def draw(self, result):
-        """Both curves, new."""
         self.curves.draw(result["learned"], result["rival"], result["rival name"])
 
     def describe(self, result):
-        """Who is ahead at the end, and on how many networks."""
         learned, rival = (result[name][0, 1:].mean() for name in NAMES)
         winner = "the learned optimizer" if learned < rival else result["rival name"]
         return (
@@ -301,7 +294,6 @@ class FreshRace(RunPanel):
         )
 
     def numbers(self, result):
-        """Loss at four steps, and the mean."""
         names = ("learned", result["rival name"])
         return loss_table(names, [result[name] for name in NAMES])
 

@@ -70,7 +70,6 @@ class Landscape(Panel):
     )
 
     def make_controls(self):
-        """A rule, its two numbers, and what the landscape is like."""
         rule = buttons("rule", HAND_MADE, "Momentum")
         return {
             "rule": rule,
@@ -159,7 +158,6 @@ class Landscape(Panel):
         return [self.limit, self.best, *self.names, self.valley, self.here]
 
     def draw(self, result):
-        """Ellipses, path, curve, valley and the two lines that theory draws."""
         radii = np.sqrt([1.0, result["kappa"]])[:, None]
         ring = AXES.T @ (radii * np.stack([np.cos(CIRCLE), np.sin(CIRCLE)]))
         for line, level in zip(self.contours, LEVELS, strict=True):
@@ -188,7 +186,6 @@ class Landscape(Panel):
             text.set(x=x if there else 1.0, text=name if there else "")
 
     def describe(self, result):
-        """What happened, and what theory says about it."""
         return (
             f"From {result['start']} degrees, condition number {result['kappa']:.3g}, "
             f"gradient noise {result['noise']:.2f}: {_setting(result)} takes the loss "
@@ -197,7 +194,6 @@ class Landscape(Panel):
         )
 
     def numbers(self, result):
-        """The loss at five steps."""
         steps = (0, 5, 10, 30, STEPS)
         row = [result["rule"], *(_size(result["losses"][t]) for t in steps)]
         return ["loss", *(f"step {t}" for t in steps)], [row]

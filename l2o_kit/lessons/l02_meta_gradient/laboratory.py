@@ -67,7 +67,6 @@ class Laboratory(Panel):
     )
 
     def make_controls(self):
-        """The problem, the horizon and window, the noise, and where phi is."""
         curvatures = buttons("curvatures", CURVATURES, "two")
         return {
             "curvatures": curvatures,
@@ -156,7 +155,6 @@ class Laboratory(Panel):
         return [*self.spans, self.means, *self.signs]
 
     def draw(self, result):
-        """The curve above its lowest point; estimates relative to the truth."""
         self.curve.set_ydata(result["excess"])
         places = [(self.here, result["rate"])]
         places += [(line, result["leads"][name]) for name, line in self.leads.items()]
@@ -172,7 +170,6 @@ class Laboratory(Panel):
             text.set_text(f"{row['sign']:.0%}")
 
     def describe(self, result):
-        """Where truncation leads, where the best rate is, who is most often right."""
         rows, leads = result["rows"], result["leads"]
         best = max(NAMES, key=lambda name: rows[name]["sign"])
         return (
@@ -187,7 +184,6 @@ class Laboratory(Panel):
         )
 
     def numbers(self, result):
-        """Bias, spread, sign, cost and memory of each estimator."""
         header = [
             "estimator",
             "bias / truth",

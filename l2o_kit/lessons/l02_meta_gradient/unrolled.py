@@ -74,7 +74,6 @@ class Unrolled(Panel):
     )
 
     def make_controls(self):
-        """Second derivatives or not, the window, the weights of the losses."""
         derivative = buttons("derivative", ["exact", "first order"], "exact")
         weights = buttons("weights w_t", WEIGHTS, "sum")
         window = list_slider("window U", [(str(u), u) for u in (1, 2, 3, 6)], 6)
@@ -134,7 +133,6 @@ class Unrolled(Panel):
         return figure, [*self.arrows, *self.heads, *self.stems, self.credit, self.total]
 
     def draw(self, result):
-        """Dropped arrows are dotted and pale; stems as high as the credit."""
         for arrow, head, follows in zip(
             self.arrows, self.heads, result["kept"], strict=True
         ):
@@ -151,7 +149,6 @@ class Unrolled(Panel):
         self.total.set_text(_counted(result))
 
     def describe(self, result):
-        """How many arrows are followed, and what the first update is credited with."""
         return (
             f"Derivative {result['derivative']}, windows of {result['window']}, "
             f"weights {result['weights']}: {_counted(result)}. The first update is "
@@ -160,7 +157,6 @@ class Unrolled(Panel):
         )
 
     def numbers(self, result):
-        """Kept and dropped arrows of each kind, and in all."""
         kinds = [kind for kind, *_ in edges()]
         rows = []
         for kind in KINDS:

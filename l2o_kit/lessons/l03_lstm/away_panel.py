@@ -34,7 +34,6 @@ class Away(Panel):
     )
 
     def make_controls(self):
-        """Which rates the rivals have; and one slider over all places."""
         place = list_slider(
             "place",
             [(f"{axis} {value:g}", (axis, value)) for axis, value in PLACES],
@@ -98,7 +97,6 @@ class Away(Panel):
         return [self.here, *self.spans, *self.ratios]
 
     def draw(self, result):
-        """Curves, and every ratio with its interval."""
         for line, losses in zip(self.lines, result["curves"], strict=True):
             line.set_ydata(np.clip(losses, LOW / 2, 2 * HIGH))
         values, low, high = result["ratios"].T
@@ -112,7 +110,6 @@ class Away(Panel):
         self.here.set_xdata([self.columns[result["here"]]] * 2)
 
     def describe(self, result):
-        """Who is ahead at this place, and by how much."""
         axis, value = result["place"]
         ratio, low, high = result["ratio"]
         who = "ahead of" if high < 1 else "behind" if low > 1 else "level with"
@@ -125,7 +122,6 @@ class Away(Panel):
         )
 
     def numbers(self, result):
-        """Every place's ratio, a row for each axis."""
         rows = []
         for axis, values in AXES.items():
             ratios = [result["ratios"][PLACES.index((axis, v))] for v in values]

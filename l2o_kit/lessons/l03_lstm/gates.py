@@ -69,7 +69,6 @@ class Gates(Panel):
     )
 
     def make_controls(self):
-        """The stream and its size, the two gates, and the step that is looked at."""
         stream = buttons("gradients", STREAMS, "steady")
         return {
             "stream": stream,
@@ -138,7 +137,6 @@ class Gates(Panel):
         return [self.here, *lines, self.scale]
 
     def draw(self, result):
-        """One scale for each plot: its largest value is 1."""
         parts = result["cell"][:, result["step"] - 1]
         top = np.abs(parts).max() or 1.0
         for stem, text, value in zip(self.stems, self.values, parts, strict=True):
@@ -159,7 +157,6 @@ class Gates(Panel):
         self.here.set_xdata([result["step"]] * 2)
 
     def describe(self, result):
-        """The sum of the chosen step, in numbers, and momentum's beside it."""
         t = result["step"]
         kept, new, c, h = result["cell"][:, t - 1]
         return (
@@ -170,7 +167,6 @@ class Gates(Panel):
         )
 
     def numbers(self, result):
-        """The sum at five steps."""
         shown = sorted({1, 2, 5, STEPS, result["step"]})
         rows = [
             [name, *(f"{values[t - 1]:.3g}" for t in shown)]

@@ -22,7 +22,6 @@ class MetaTraining(LiveTraining):
         super().__init__(guess, projector)
 
     def make_controls(self):
-        """The window, the learning rate of phi, the seed."""
         return {
             "unroll": widgets.SelectionSlider(
                 options=[(str(u), u) for u in (1, 5, 10, 20, 50, 100)],

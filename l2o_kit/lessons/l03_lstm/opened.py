@@ -104,7 +104,6 @@ class Opened(Panel):
         super().__init__(guess, projector)
 
     def make_controls(self):
-        """The ten past gradients: their pattern and their size."""
         past = buttons("ten before", PATTERNS, "steady")
         size = log_slider("gradient size", 0.1, -3, 2, 0.1)
         return {"past": past, "size": size}
@@ -147,7 +146,6 @@ class Opened(Panel):
         return figure, [*self.sizes.values(), self.here, *self.ages.values()]
 
     def draw(self, result):
-        """The updates' sizes; influences with their sign turned: downhill is up."""
         for name in NAMES:
             updates = np.abs(result["updates"][name])
             self.sizes[name].set_ydata(np.clip(updates, LOW, HIGH))
@@ -155,7 +153,6 @@ class Opened(Panel):
         self.here.set_xdata([result["size"]] * 2)
 
     def describe(self, result):
-        """Each rule's update at the chosen size, and how far its memory reaches."""
         sizes = [f"{name} {self._update(result, name):.2g}" for name in NAMES]
         counts = np.abs(result["counts"]["learned"])
         reach = int((counts >= 0.5).nonzero()[0][-1])
@@ -167,7 +164,6 @@ class Opened(Panel):
         )
 
     def numbers(self, result):
-        """The update at the chosen size, and the influence at four ages."""
         ages = (0, 1, 5, PAST)
         rows = [
             [

@@ -57,7 +57,6 @@ class Preprocessing(Panel):
     )
 
     def make_controls(self):
-        """p, and the size of the gradient."""
         return {
             "p": slider("p", 10.0, 2.0, 20.0, 0.5),
             "size": log_slider("gradient size |d|", 1e-3, -8, 4, 0.25),
@@ -126,7 +125,6 @@ class Preprocessing(Panel):
         return [*self.curves.values(), *self.marks.values()]
 
     def draw(self, result):
-        """Move the curves, the threshold e^-p, and the points at the chosen size."""
         edge = np.exp(-result["p"])
         for line, y in zip(self.parts, result["features"], strict=True):
             line.set_ydata(y)
@@ -140,7 +138,6 @@ class Preprocessing(Panel):
             self.marks[kind].set_data([result["size"]], [here])
 
     def describe(self, result):
-        """What reaches the network, and by how much a gate can tell d from 2 d."""
         first, second = result["here"]
         raw, own = (result["contrast here"][kind] for kind in KINDS)
         return (
@@ -151,7 +148,6 @@ class Preprocessing(Panel):
         )
 
     def numbers(self, result):
-        """What the network is shown of d and its neighbours."""
         rows = []
         for name, factor in (("d", 1), ("-d", -1), ("2 d", 2), ("d / 10", 0.1)):
             d = factor * result["size"]

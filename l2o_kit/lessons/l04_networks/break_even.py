@@ -96,7 +96,6 @@ class BreakEven(Panel):
     )
 
     def make_controls(self):
-        """The place, runs for tuning, seconds of a gradient."""
         place = buttons("network", list(PLACES)[::-1][:2][::-1])
         return {
             "place": place,
@@ -135,7 +134,6 @@ class BreakEven(Panel):
         return figure, [self.learned, self.rival, self.here, *self.names]
 
     def draw(self, result):
-        """Lines; the star is outside where they never cross."""
         lines = (self.learned, result["learned"]), (self.rival, result["other"])
         for (line, seconds), name in zip(lines, self.names, strict=True):
             shown = np.clip(seconds, BOTTOM / 2, TOP * 2)
@@ -152,7 +150,6 @@ class BreakEven(Panel):
         self.here.set_data([runs], [np.clip(meta, BOTTOM, TOP)])
 
     def describe(self, result):
-        """From how many networks on it pays, in a sentence."""
         c = result["costs"]
         pays = (
             f"pays from {result['runs']:,.0f} networks on"
@@ -172,7 +169,6 @@ class BreakEven(Panel):
         )
 
     def numbers(self, result):
-        """Milliseconds of a step, and steps."""
         c, g = result["costs"], result["gradient"]
         rows = [
             ["learned", _ms(g + c["learned"]), f"{c['T']}"],

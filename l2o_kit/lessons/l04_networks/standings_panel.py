@@ -37,7 +37,6 @@ class Networks(Panel):
     )
 
     def make_controls(self):
-        """The place, what is measured, the axis, and the horizon."""
         return {
             "place": buttons("network", PLACES),
             "measure": buttons("right", MEASURES),
@@ -103,7 +102,6 @@ class Networks(Panel):
         return figure, [*self.lines, *self.spans, *self.dots, *self.values]
 
     def draw(self, result):
-        """Curves; dots between the best and the worst of all."""
         share = np.linspace(0, 100, POINTS)
         run = result["run"] / result["run"].max()
         for line, losses, part in zip(self.lines, result["curves"], run, strict=True):
@@ -117,7 +115,6 @@ class Networks(Panel):
             self.values[k].set_text(_written(ends[k, 0], result["measure"]))
 
     def describe(self, result):
-        """Who is best by this measure; how the learned one stands; what it costs."""
         sign = -1 if "score" in result["measure"] else 1
         best = NAMES[int((sign * result["ends"][:, 0]).argmin())]
         six = [NAMES.index(name) for name in SIX]
@@ -140,7 +137,6 @@ class Networks(Panel):
         )
 
     def numbers(self, result):
-        """What each rule ends with."""
         values = [_written(v, result["measure"]) for v in result["ends"][:, 0]]
         return [result["measure"], *NAMES], [["at the end", *values]]
 

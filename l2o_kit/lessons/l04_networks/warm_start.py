@@ -24,7 +24,6 @@ class WarmStart(LiveTraining):
     low, high, top, bottom = 0.7, 3.0, 3.0, 0.25
 
     def make_controls(self):
-        """Where phi begins, which meta-gradient; the learning rate of phi, the seed."""
         start = buttons("start from", [WARM, RANDOM])
         second = widgets.Checkbox(True, description="second derivatives")
         return {"start": start, "second": second, **rate_and_seed(1e-3)}

@@ -30,7 +30,6 @@ class Choices(Dots):
     longest = "0.01, 0.001, 0.0001"  # name of a row
 
     def make_controls(self):
-        """What varies; the steps."""
         choice = buttons("choice", CHOICES)
         steps = list_slider("judged at step", MARKS)
         return {"choice": choice, "steps": steps}
@@ -42,7 +41,6 @@ class Choices(Dots):
         return {**state, "shares": shares, "names": list(CHOICES[state["choice"]])}
 
     def describe(self, result):
-        """The best and the worst setting."""
         medians = np.median(result["shares"], axis=1)
         best, worst = int(medians.argmin()), int(medians.argmax())
         return (
@@ -53,7 +51,6 @@ class Choices(Dots):
         )
 
     def numbers(self, result):
-        """All seeds."""
         pairs = zip(result["names"], result["shares"], strict=True)
         rows = [[name, *map(_share, some)] for name, some in pairs]
         return [result["choice"], *(f"seed {k}" for k in range(SEEDS))], rows

@@ -32,7 +32,6 @@ class Horizon(Panel):
     strip = ({"steps": 100}, {"steps": 2000}, {"steps": LONGEST})
 
     def make_controls(self):
-        """How many steps."""
         steps = list_slider("steps", [(f"{t:,}", t) for t in STEPS])
         return {"steps": steps}
 
@@ -69,14 +68,12 @@ class Horizon(Panel):
         return figure, [*thin, *self.lines.values()]
 
     def draw(self, result):
-        """Each curve and its two borders, as far as it has run."""
         for name, curve in result["curves"].items():
             lines = self.lines[name], *self.bands[name]
             for line, losses in zip(lines, curve, strict=True):
                 line.set_data(result["marks"], np.clip(losses, LOW / 2, 2 * HIGH))
 
     def describe(self, result):
-        """The three losses at the end."""
         ends = {name: float(c[0, -1]) for name, c in result["curves"].items()}
         return (
             f"After {result['steps']:,} steps, mean of {JUDGED_ON} networks: plain "
@@ -86,7 +83,6 @@ class Horizon(Panel):
         )
 
     def numbers(self, result):
-        """Losses along the way."""
         steps = [t for t in STEPS if t <= result["steps"]]
         places = [int(np.abs(result["marks"] - t).argmin()) for t in steps]
         rows = [

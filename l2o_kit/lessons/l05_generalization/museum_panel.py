@@ -49,7 +49,6 @@ class Museum(RunPanel):
         return sweep(panel)
 
     def make_controls(self):
-        """The exhibit, its switch, the seed."""
         exhibit = buttons("exhibit", EXHIBITS, "another scale")
         return {
             "exhibit": exhibit,
@@ -108,7 +107,6 @@ class Museum(RunPanel):
         return figure, [self.meta, self.note, *self.lines.values()]
 
     def draw(self, result):
-        """This run, and the other one of the same exhibit and seed."""
         means = np.array(result["log"].rollouts())
         begun = [k for k, start in enumerate(result["log"].starts) if start == 0]
         self.meta.set_data(
@@ -125,7 +123,6 @@ class Museum(RunPanel):
             line.set_ydata(_thin(runs[switch]) if switch in runs else OUTSIDE)
 
     def describe(self, result):
-        """What happened and why, and how it ends."""
         exhibit = EXHIBITS[result["exhibit"]]
         end = outcome(result["curve"])
         if result["switch"]:
@@ -141,7 +138,6 @@ class Museum(RunPanel):
         )
 
     def numbers(self, result):
-        """The ablation table: every exhibit with every cure, stored."""
         table = np.median(_ablation(), axis=2)
         header = ["exhibit (median of 3 seeds)", "its switch", *CURES]
         rows = [

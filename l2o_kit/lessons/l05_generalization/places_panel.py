@@ -60,7 +60,6 @@ class Generalize(Panel):
     )
 
     def make_controls(self):
-        """Six directions; the horizon last."""
         controls = {}
         for name, values in ROWS.items():
             kind, more = widgets.SelectionSlider, {"continuous_update": False}
@@ -132,7 +131,6 @@ class Generalize(Panel):
         right.grid(False)
 
     def draw(self, result):
-        """Curves up to the horizon; a cross in each row."""
         count = 1 + result["horizon"] // BIN
         for name, line in self.lines.items():
             curve = np.clip(result["curves"][name][:count], LOW / 2, 2 * HIGH)
@@ -141,7 +139,6 @@ class Generalize(Panel):
             dot.set_xdata([values.index(result[name])])
 
     def describe(self, result):
-        """Where you are, and the three last losses."""
         away = [
             f"{name} {_written(result[name])}"
             for name in AXES
@@ -159,7 +156,6 @@ class Generalize(Panel):
         )
 
     def numbers(self, result):
-        """Losses along the way."""
         steps = [t for t in (50, 100, 200, 500) if t <= result["horizon"]]
         rows = [
             [name, *(size(float(curve[t // BIN])) for t in steps)]
@@ -175,7 +171,6 @@ class Map(Panel):
     strip = ({"optimizer": "plain", "units": 20}, {"optimizer": "robust", "units": 80})
 
     def make_controls(self):
-        """Whose map; and which units the sentence is about."""
         optimizer = buttons("optimizer", ["plain", "robust"])
         units = list_slider("units", MAP_UNITS, 20)
         return {"optimizer": optimizer, "units": units}
@@ -215,7 +210,6 @@ class Map(Panel):
         return figure, [self.here, *spans, *self.lines]
 
     def draw(self, result):
-        """Ratios with their intervals."""
         self.here.set_xdata([result["units"]] * 2)
         for line, spans, row in zip(
             self.lines, self.spans, result["ratio"], strict=True
@@ -225,7 +219,6 @@ class Map(Panel):
                 span.set_ydata(np.clip([low, high], 0.2, 40))
 
     def describe(self, result):
-        """The ratios at the chosen units."""
         k = MAP_UNITS.index(result["units"])
         parts = [
             f"with {layers} layer{'s' if layers > 1 else ''} {row[k, 0]:.2f} "
@@ -240,7 +233,6 @@ class Map(Panel):
         )
 
     def numbers(self, result):
-        """All ratios."""
         rows = [
             [f"{layers}", *(f"{r:.2f}" for r in row[:, 0])]
             for layers, row in zip(MAP_LAYERS, result["ratio"], strict=True)

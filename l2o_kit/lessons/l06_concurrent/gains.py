@@ -36,7 +36,6 @@ class Spoilt(Panel):
     low, high = 0.005, 60.0  # of the losses
 
     def make_controls(self):
-        """How much each source is spoilt."""
         kind = KINDS[self.kind]
         return {
             f"source {k}": list_slider(
@@ -112,7 +111,6 @@ class Spoilt(Panel):
         raise NotImplementedError
 
     def draw(self, result):
-        """Pictures, bars, losses."""
         self.draw_left(result)
         self.bars.set("shipped", shipped(self.kind))
         self.bars.set("learned", result["anew"])
@@ -124,7 +122,6 @@ class Spoilt(Panel):
             span.set_xdata(np.clip(ends, self.low / 2, 2 * self.high))
 
     def describe(self, result):
-        """Lambda by each account, and the gains."""
         spoilt = ", ".join(f"{a:g}{self.unit}" for a in result["amounts"])
         theory = result["theory"]
         theory = "" if theory is None else f"; theory {listed(theory)}"
@@ -144,7 +141,6 @@ class Spoilt(Panel):
         return f"lambda {listed(shipped(self.kind))} (trained on {amounts})"
 
     def numbers(self, result):
-        """Each rule's loss, and the ratio with its interval."""
         rows = []
         for name, label in RULES.items():
             ratio, low, high = result["ratios"][name]

@@ -34,7 +34,6 @@ class Subsets(Panel):
     )
 
     def make_controls(self):
-        """Number, size, concentration."""
         options = {
             "sources": (GRID["count"], 3),
             "size": (GRID["size"], 80),
@@ -100,7 +99,6 @@ class Subsets(Panel):
         return figure, [self.here, *bars, *spans, *self.lines.values()]
 
     def draw(self, result):
-        """Bars of the sources that are there; both curves."""
         tallest = result["counts"].max()
         for k, row in enumerate(self.bars):
             there = k < result["sources"]
@@ -115,7 +113,6 @@ class Subsets(Panel):
         self.here.set_xdata([result["sources"]] * 2)
 
     def describe(self, result):
-        """What cooperation gains here."""
         gain, adam = result["gain"], result["adam"]
         alone = (
             "its loss on all data is"
@@ -132,7 +129,6 @@ class Subsets(Panel):
         )
 
     def numbers(self, result):
-        """Both losses for every number of sources."""
         rows = [
             [look, *(f"{loss:.3g}" for loss in result["losses"][name].mean(1))]
             for name, look in RULES.items()

@@ -32,7 +32,6 @@ class Together(Dots):
     label, longest = "loss on the target / that of the first row", "source 0 alone xx"
 
     def make_controls(self):
-        """What varies."""
         choice = list_slider("choice", list(NAMES))
         return {"choice": choice}
 
@@ -48,7 +47,6 @@ class Together(Dots):
         }
 
     def describe(self, result):
-        """The best and the worst setting, and what more sources cost."""
         medians = np.median(result["shares"], axis=1)
         best, worst = int(medians.argmin()), int(medians.argmax())
         cost = result["seconds"] / result["seconds"][0]
@@ -61,7 +59,6 @@ class Together(Dots):
         )
 
     def numbers(self, result):
-        """All seeds, and the time."""
         rows = [
             [name, *(f"{s:.3g}" for s in some), f"{100 * seconds / 10:.1f}"]
             for name, some, seconds in zip(

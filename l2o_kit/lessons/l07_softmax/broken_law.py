@@ -37,7 +37,6 @@ class BrokenLaw(Panel):
     )
 
     def make_controls(self):
-        """The case, and its strength c."""
         case = buttons("case", CASES)
         strength = list_slider("strength c", [(f"{c:g}", c) for c in STRENGTHS], 2.0)
         return {"case": case, "strength": strength}
@@ -73,7 +72,6 @@ class BrokenLaw(Panel):
         return figure, [self.image, *self.entries, *self.bars.moving]
 
     def draw(self, result):
-        """M and the bars."""
         shade = np.abs(result["M"])
         self.image.set(data=shade, clim=(0, max(1.0, 2 * shade.max())))
         for text, value in zip(self.entries, result["M"].ravel(), strict=True):
@@ -83,7 +81,6 @@ class BrokenLaw(Panel):
         self.bars.set("theory", result["theory"])
 
     def describe(self, result):
-        """Which law holds."""
         naive, general = (
             np.abs(result["learned"] - result[law]).sum()
             for law in ("inverse", "theory")
@@ -97,7 +94,6 @@ class BrokenLaw(Panel):
         )
 
     def numbers(self, result):
-        """The three accounts."""
         accounts = {
             "inverse variances": "inverse",
             "general law": "theory",

@@ -55,7 +55,6 @@ class LiveTrust(RunPanel):
         return sweep(panel)
 
     def make_controls(self):
-        """For each source its amount, and the guess."""
         amounts = {
             f"{self.what} {k}": list_slider(
                 f"source {k}: {self.what}",
@@ -172,7 +171,6 @@ class LiveTrust(RunPanel):
         return figure, [*self.lines, *self.bars.moving]
 
     def draw(self, result):
-        """The way so far, and the bars where they are."""
         path = result["path"][: MOST + 1]
         for line, weights in zip(self.lines, path.T, strict=True):
             line.set_data(np.arange(len(weights)), weights)
@@ -182,7 +180,6 @@ class LiveTrust(RunPanel):
             self.bars.set("theory", result["theory"])
 
     def describe(self, result):
-        """Guess, result, theory."""
         amounts = ", ".join(f"{a:g}{self.unit}" for a in self.amounts(result))
         now, guessed = result["path"][-1], self.guessed(result)
         text = (
@@ -197,7 +194,6 @@ class LiveTrust(RunPanel):
         return f"{text} Theory, {listed(result['theory'])}, is off by {off:.2f}."
 
     def numbers(self, result):
-        """A row for each account."""
         rows = [
             ["guess", *(f"{v:.3f}" for v in self.guessed(result))],
             ["learned", *(f"{v:.3f}" for v in result["path"][-1])],

@@ -38,7 +38,6 @@ class Paths(Panel):
     )
 
     def make_controls(self):
-        """What is learned, and up to which meta-step."""
         return {
             "sources": list_slider("sources", list(NAMES.items())),
             "steps": slider("meta-steps", LONGEST, 10, LONGEST, 10),
@@ -77,7 +76,6 @@ class Paths(Panel):
         return figure, [*thin, *self.means, *self.names]
 
     def draw(self, result):
-        """Sources and seeds that are not there are moved out of sight."""
         lambdas = result["lambdas"]
         steps = np.arange(lambdas.shape[1])
         for k in range(MOST_SOURCES):
@@ -90,7 +88,6 @@ class Paths(Panel):
             self.names[k].set_text(label)
 
     def describe(self, result):
-        """Where each lambda stands, and how far the seeds are apart."""
         last = result["lambdas"][:, -1]
         low, high = last.min(0), last.max(0)
         parts = [
@@ -107,7 +104,6 @@ class Paths(Panel):
         )
 
     def numbers(self, result):
-        """Means along the way."""
         count = result["lambdas"].shape[1] - 1
         steps = sorted({0, count // 4, count // 2, count})
         means = result["lambdas"].mean(0)

@@ -30,7 +30,6 @@ class Filters(Panel):
     strip = ({"step": 0}, {"step": 100}, {"show": CHANGE, "step": 100})
 
     def make_controls(self):
-        """The rule, and the step."""
         rule = buttons("trained by", FILTERS)
         show = buttons("left", [FILTER, CHANGE])
         step = widgets.IntSlider(40, 0, STEPS, EVERY, description="step t")
@@ -84,7 +83,6 @@ class Filters(Panel):
         return figure, [self.image, *moving]
 
     def draw(self, result):
-        """The filters at this step, the bands of this run."""
         self.image.set_data(result["tiles"])
         steps = np.arange(STEPS + 1)
         for k, name in enumerate(GROUPS):
@@ -94,7 +92,6 @@ class Filters(Panel):
         self.now.set_xdata([result["step"]] * 2)
 
     def describe(self, result):
-        """The step, the loss, how far the filters moved, whose gradients are larger."""
         conv, rest = result["sizes"][result["step"], :, MIDDLE]
         return (
             f"Trained by {result['rule']}, step {result['step']}, left "
@@ -109,7 +106,6 @@ class Filters(Panel):
         return np.concatenate([super().data(), self.image.get_array().ravel()])
 
     def numbers(self, result):
-        """The gradients' sizes at this step."""
         rows = [
             [name, *(f"{size:.1e}" for size in sizes)]
             for name, sizes in zip(GROUPS, result["sizes"][result["step"]], strict=True)

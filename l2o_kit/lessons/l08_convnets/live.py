@@ -28,7 +28,6 @@ class LiveConv(LiveTraining):
         return {name: stored("watched_conv_small", __file__)[name] for name in SIX}
 
     def make_controls(self):
-        """Where phi begins, the learning rate of phi, the seed."""
         start = buttons("start from", [WARM, RANDOM])
         return {"start": start, **rate_and_seed(1e-3)}
 

@@ -27,7 +27,6 @@ class TwoRates(Panel):
     )
 
     def make_controls(self):
-        """Half-decades for both."""
         return {
             name: list_slider(
                 words, [(f"{rate:.2g}", rate) for rate in RATES], RATES[2]
@@ -91,13 +90,11 @@ class TwoRates(Panel):
         (self.mark,) = right.plot([0], [0], **frame, **look)
 
     def draw(self, result):
-        """The curve, and where it is on the map."""
         self.line.set_ydata(np.clip(result["curve"], 0.4, 3.2))
         row, column = result["here"]
         self.mark.set_data([column], [row])
 
     def describe(self, result):
-        """Its mean loss, the best single rate's, and the best pair's."""
         a, b = (RATES[k] for k in result["pair"])
         return (
             f"Rates {result['conv']:.2g} for the convolutions and {result['rest']:.2g} "
@@ -107,7 +104,6 @@ class TwoRates(Panel):
         )
 
     def numbers(self, result):
-        """The three mean losses."""
         rows = [
             [
                 "these two rates",

@@ -38,7 +38,6 @@ class Updates(Panel):
     )
 
     def make_controls(self):
-        """Signs, size and number of the gradients before."""
         signs = buttons("signs before", [STEADY, ALTERNATING])
         return {
             "signs": signs,
@@ -85,12 +84,10 @@ class Updates(Panel):
         return figure, [*self.lines.values()]
 
     def draw(self, result):
-        """Three curves."""
         for name, line in self.lines.items():
             line.set_ydata(np.clip(result["updates"][name], -1.2 * MOST, 1.2 * MOST))
 
     def describe(self, result):
-        """The updates where the next gradient is one more like those before."""
         at = int(np.abs(FACTORS - 1).argmin())
         said = ", ".join(
             f"{WHO[name][0]} {values[at]:+.4f}"
@@ -103,7 +100,6 @@ class Updates(Panel):
         )
 
     def numbers(self, result):
-        """At five gradients."""
         at = [int(np.abs(FACTORS - factor).argmin()) for factor in (-3, -1, 0, 1, 3)]
         rows = [
             [WHO[name][0], *(f"{values[k]:+.4f}" for k in at)]

@@ -52,7 +52,6 @@ class Paint(RunPanel):
         return sweep(panel)
 
     def make_controls(self):
-        """What, how, how large, the weights, and the step."""
         weight = functools.partial(
             widgets.FloatLogSlider,
             base=10,
@@ -181,7 +180,6 @@ class Paint(RunPanel):
         return figure, [*self.images.values(), *self.lines.values(), self.now]
 
     def draw(self, result):
-        """The frames of the step."""
         shot = frame(result)
         self.images["content"].set_data(result["frames"]["learned"][0])
         picture = result["style picture"].permute(1, 2, 0).numpy()
@@ -200,7 +198,6 @@ class Paint(RunPanel):
         return np.concatenate([super().data(), *(p.ravel() for p in pictures)])
 
     def describe(self, result):
-        """The step, both losses, and their means."""
         t = frame(result) * EVERY
         said = ", ".join(
             f"{name} {losses[t]:.3f} (mean of all steps {losses[1:].mean():.3f})"
@@ -217,7 +214,6 @@ class Paint(RunPanel):
         )
 
     def numbers(self, result):
-        """The losses at a few steps."""
         at = [t for t in (0, 8, 16, 32, 64, 128) if t <= result["steps"]]
         rows = [
             [name, *(f"{losses[t]:.3f}" for t in at)]

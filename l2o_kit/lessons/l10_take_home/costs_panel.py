@@ -31,7 +31,6 @@ class CostMeter(Panel):
     )
 
     def make_controls(self):
-        """The network, the minibatch, the steps needed."""
         sizes = [(f"{n:,}", k) for k, n in enumerate(_rows()["parameters"])]
         return {
             "parameters": list_slider("parameters", sizes, 1),
@@ -82,7 +81,6 @@ class CostMeter(Panel):
         return figure, [*moving, self.even, self.line, self.here]
 
     def draw(self, result):
-        """Bars relative to the longer step; the line, and where it crosses."""
         c = result["costs"]
         longest = c.gradient + max(c.adam, c.learned)
         for k, update in enumerate((c.adam, c.learned)):
@@ -97,7 +95,6 @@ class CostMeter(Panel):
         self.here.set_data([result["share"]], [result["time"]])
 
     def describe(self, result):
-        """What a step costs, and from where on it pays."""
         c = result["costs"]
         verdict = "it pays" if result["time"] < 1 else "it does not pay"
         return (
@@ -109,7 +106,6 @@ class CostMeter(Panel):
         )
 
     def numbers(self, result):
-        """Milliseconds, bytes, megabytes."""
         c = result["costs"]
         rows = [[*row, f"{float(row[3]) * c.parameters / 1e6:.3g}"] for row in c.rows()]
         header = [

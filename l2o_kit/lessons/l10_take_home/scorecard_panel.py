@@ -42,7 +42,6 @@ class TrustCard(Panel):
     )
 
     def make_controls(self):
-        """What is measured; the cell."""
         return {
             "measure": buttons("loss over", MEASURES),
             "optimizer": list_slider("optimizer", list(RULES), "digits"),
@@ -103,7 +102,6 @@ class TrustCard(Panel):
         return figure, [*moving, *self.lines]
 
     def draw(self, result):
-        """Colours, numbers, the frame and the curves."""
         kinds = [[colour(cell) for cell in column] for column in result["ratios"]]
         numbers = [[list(KINDS).index(kind) for kind in column] for column in kinds]
         self.image.set_data(np.array(numbers).T)
@@ -124,7 +122,6 @@ class TrustCard(Panel):
         self.span.set_xdata([0 if result["measure"] == MEASURES[0] else 90, 100])
 
     def describe(self, result):
-        """The verdict on the cell, and why."""
         task, rule = result["at"]
         value, low, high = result["ratios"][task, rule]
         name, kind = result["optimizer"], colour((value, low, high))
@@ -139,7 +136,6 @@ class TrustCard(Panel):
         )
 
     def numbers(self, result):
-        """How many cells of each colour, at home and away."""
         counts = count(result["measure"])
         header = ["", *KINDS]
         rows = [

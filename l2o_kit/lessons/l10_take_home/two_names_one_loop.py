@@ -43,7 +43,6 @@ class TakeHome(RunPanel):
     )
 
     def make_controls(self):
-        """The model, and what multiplies the learned updates."""
         return {
             "activation": buttons("activation", ["relu", "tanh", "sigmoid"]),
             "units": list_slider("hidden units", [4, 8, 16, 32, 64], 16),
@@ -92,14 +91,12 @@ class TakeHome(RunPanel):
         return figure, list(self.lines.values())
 
     def draw(self, result):
-        """Means over the seeds, smoothed over five minibatches."""
         for name, line in self.lines.items():
             mean = result["losses"][name].mean(1)
             smooth = [mean[max(0, t - 4) : t + 1].mean() for t in range(STEPS)]
             line.set_ydata(np.clip(smooth, LOW / 2, 2 * HIGH))
 
     def describe(self, result):
-        """Who is ahead, over all steps and at the end."""
         lasts = {k: v[-10:].mean() for k, v in result["losses"].items()}
         ahead = min(lasts, key=lasts.get)
         said = ", ".join(f"{name} {loss:.3g}" for name, loss in lasts.items())
@@ -110,7 +107,6 @@ class TakeHome(RunPanel):
         )
 
     def numbers(self, result):
-        """Mean losses with 95 % bands."""
         rows = []
         for name, losses in result["losses"].items():
             every, last = losses.mean(0), losses[-10:].mean(0)
