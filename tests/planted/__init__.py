@@ -11,5 +11,7 @@ about rounding came with the tests that judge rounding, and were written beside
 them. Each fails a test; 17 did at once, a bound written as measured once its test was
 there. Of the 175, those that a rewritten test had noticed ran again: all but one were
 noticed at once. The one, a loss before the first step that counts, had been seen by
-chance, by a draw that is seeded now; it has a test of its own.
+chance, by a draw that is seeded now; it has a test of its own. When the house was built
+the faults moved with their lines, those of what went away went too, and two of several
+processes came: 190 stand in the list, and a test holds that each has its place.
 """
