@@ -16,7 +16,7 @@ from l2o_kit.lessons.l00_start import race
 from l2o_kit.lessons.l00_start.race import RACE_NOISE, RACE_RATES
 from l2o_kit.lessons.l03_lstm import away
 from l2o_kit.lessons.l05_generalization import places as places_room
-from l2o_kit.lessons.l05_generalization.places import HALF, NETWORKS, PLACES, binned
+from l2o_kit.lessons.l05_generalization.places import NETWORKS, PLACES, RATES, binned
 from l2o_kit.lessons.stored import TUNED_FOR, read
 from l2o_kit.problems import PROBLEMS
 from tests.oracle import same_curve
@@ -159,9 +159,10 @@ def test_adam_at_a_random_place_of_the_digits_network(draw):
     new = binned(losses(best, "problems"))
     old = rows["curves"][k, 0, : len(new)]
     assert new.mean() == pytest.approx(old.mean(), rel=0.05), PLACES[k]
+    half = RATES["spacing"] ** 0.5
     ends = [
         float(losses(lr, "tuning")[91:].mean().nan_to_num(np.inf))
-        for lr in (best, best * HALF, best / HALF)
+        for lr in (best, best * half, best / half)
     ]
     assert ends[0] <= 1.02 * min(ends), (PLACES[k], best)
 
