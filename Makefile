@@ -66,7 +66,7 @@ test-nb: $(STAMP) ## only the notebooks: every cell runs, no callback fails, ver
 OLDER   := ATEN_CPU_CAPABILITY=avx2 MKL_CBWR=AVX2
 OLDEST  := ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=SSE41
 JITTER  := L2O_JITTER=1 PYTHONPATH=$(CURDIR)/tests/startup
-PROVED  := $(addprefix tests/test_,claims.py claims_parts.py equal.py) \
+PROVED  := $(addprefix tests/,teaching/test_claims.py lessons/test_claims_parts.py library/test_equal.py) \
            $(addprefix notebooks/,00_start_here.ipynb 03_coordinatewise_lstm.ipynb \
              05_generalization.ipynb)
 

@@ -68,12 +68,13 @@ a group carries the cost, the others take next to nothing. "-": not timed.
 """
 ALSO = """\
 Also shown by `python -m tests.kills 100`: killed 100 times at random moments, each \
-training goes on to the last bit. `pytest tests/test_checkpoint.py \
-tests/test_resume.py`: 1,000 damaged checkpoints are refused, and no code in them \
-runs. `pytest tests/test_deploy.py tests/test_zoo.py`: what PyTorch asks of an \
-optimizer; 30 models step. `pytest tests/test_distributed.py`: two processes train as \
-one on the mean of their gradients. `pytest tests/test_networks.py`: held-out data are \
-never tuned on. `make rehearse`: each notebook runs in 60 s on two cores, with 2 GB.
+training goes on to the last bit. `pytest tests/library/test_checkpoint.py \
+tests/library/test_resume.py`: 1,000 damaged checkpoints are refused, and no code in \
+them runs. `pytest tests/library/test_deploy.py tests/library/test_zoo.py`: what \
+PyTorch asks of an optimizer; 30 models step. `pytest \
+tests/library/test_distributed.py`: two processes train as one on the mean of their \
+gradients. `pytest tests/lessons/test_networks.py`: held-out data are never tuned on. \
+`make rehearse`: each notebook runs in 60 s on two cores, with 2 GB.
 """
 
 

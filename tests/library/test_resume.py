@@ -185,7 +185,7 @@ def test_killed_a_hundred_times_it_still_goes_on_to_the_same_end():
         [sys.executable, "-m", "tests.kills", "100"],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
     )
     assert "100 kills, 100 resumes" in done.stdout, done.stderr[-2000:]
 

@@ -13,7 +13,7 @@ from l2o_kit.checkpoint import load, read
 from l2o_kit.resume import KEYS
 from tests.two_ranks import CASES, STOP, TRAINING, averaged, meta_gradients, train
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-4}
 
 

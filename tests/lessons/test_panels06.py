@@ -45,8 +45,8 @@ from l2o_kit.lessons.stored import read
 from l2o_kit.optimizees import Quadratic
 from l2o_kit.trust import KINDS, trusting
 from l2o_kit.window import Trainer
+from tests.library.test_trust import with_lambdas
 from tests.oracle import same_runs
-from tests.test_trust import with_lambdas
 
 PANELS = {"noise": Noisy, "rotation": Rotated, "poison": Poisoned}
 

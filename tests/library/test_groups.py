@@ -19,7 +19,7 @@ from l2o_kit.optimizer import LSTMOptimizer
 from l2o_kit.sources import PixelNoise
 from l2o_kit.trainer import meta_train
 from l2o_kit.window import Trainer
-from tests.test_engine import assert_close
+from tests.library.test_engine import assert_close
 
 UNROLL = 4
 LAYERS = {"first": "0.*", "rest": "everything else"}

@@ -19,7 +19,7 @@ from l2o_kit.classroom import handouts
 from l2o_kit.classroom.cells import HandoutError, mathml
 from tests.rooms import ROOMS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in LESSONS]
 FILES = ["index.html", *(f"{name}.html" for name in NAMES)]

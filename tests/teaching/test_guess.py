@@ -30,7 +30,7 @@ from l2o_kit.teaching.guess import Guess, GuessBox, shares
 from l2o_kit.teaching.live_training import watch, watched_rivals
 from tests.rooms import ALL, ROOMS
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 BARS = Guess(
     "How much each?", lambda: [0.7, 0.2, 0.1], "So it is.", bars=("a", "b", "c")
 )

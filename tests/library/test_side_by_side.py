@@ -10,7 +10,7 @@ import torch
 
 from l2o_kit.window import MetaTrainingDiverged
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CODE = next(
     block
     for block in re.findall(

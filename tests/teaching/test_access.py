@@ -21,7 +21,7 @@ from l2o_kit.teaching.run_panel import RunPanel
 from l2o_kit.teaching.sweep import ends
 from tests import colours, figures
 from tests.rooms import ALL
-from tests.test_colours import APART, Page
+from tests.teaching.test_colours import APART, Page
 
 # Pale shades: bands of an interval whose middle is a line, and strips that mark what
 # a control says in words. The table and the sentence have their numbers.

@@ -15,7 +15,7 @@ from l2o_kit.teaching import ledger as claims_ledger
 from l2o_kit.teaching.claim import Claim
 from l2o_kit.teaching.ledger import fingerprint, interval, written
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 quickly = functools.cache(lambda id: CLAIMS[id].measure(True, None))
 LESSONS = {claim.lesson for claim in CLAIMS.values()}
 # Their quick form reads stored results, or is the full one; see test_claims_parts.

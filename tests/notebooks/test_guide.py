@@ -16,7 +16,7 @@ import pytest
 from l2o_kit.teaching.run_panel import RunPanel
 from tests.rooms import PANELS
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 TEXT = (FOLDER / "README.md").read_text()
 GUIDE, HUB = TEXT.split("## A class on JupyterHub\n")

@@ -18,7 +18,7 @@ from l2o_kit import photodigits
 from l2o_kit.checkpoint import load
 from l2o_kit.lessons.l09_art import photographs, styles
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 def code(lesson: str) -> list:

@@ -15,7 +15,7 @@ from l2o_kit.diagnosis import Diagnosis, Finding
 from l2o_kit.lessons.l06_concurrent.drawing import concurrent_picture
 from l2o_kit.window import Log
 from tests import colours, figures
-from tests.test_notebooks import FOLDER
+from tests.notebooks.test_notebooks import FOLDER
 
 README = FOLDER.parent / "README.md"
 NAMES = ("BLACK", "ORANGE", "SKY", "GREEN", "BLUE", "VERMILION", "PURPLE", "GREY")

@@ -45,7 +45,7 @@ def test_a_damaged_checkpoint_is_named(monkeypatch, tmp_path):
 
 
 def test_oldest_versions_are_those_of_pyproject():
-    text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     project = tomllib.loads(text)["project"]
     needs = project["dependencies"] + project["optional-dependencies"]["lab"]
     assert dict(line.split(">=") for line in needs) == installation.OLDEST

@@ -17,7 +17,7 @@ from l2o_kit.classroom.rehearse import LEAST_MEMORY, keep, main, reasons, table
 from l2o_kit.classroom.running import Result, rehearse
 from l2o_kit.teaching import installation
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 README = "# Kit\n<!-- rehearse -->\nold\n<!-- /rehearse -->\nafter\n"
 

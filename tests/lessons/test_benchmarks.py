@@ -10,7 +10,7 @@ from l2o_kit.lessons import bench
 from l2o_kit.lessons.claims import CLAIMS
 from tests.bench import engine, report, run, slider
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FILES = "BENCHMARKS.json", "BENCHMARKS.md"
 
 

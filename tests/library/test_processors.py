@@ -16,7 +16,7 @@ from l2o_kit.data import stream
 from l2o_kit.evaluate import optimize
 from l2o_kit.optimizees import Jittered, Quadratic, jitter
 
-STARTUP = Path(__file__).parent / "startup"
+STARTUP = Path(__file__).parents[1] / "startup"
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=32)
 GRADIENT = """
 import torch

@@ -6,7 +6,7 @@ import torch
 from l2o_kit.evaluate import Curves
 from l2o_kit.lessons.claims import CLAIMS
 from l2o_kit.lessons.l05_generalization import claims
-from tests.test_claims import STORED, check_quick, ends, ledger, quickly
+from tests.teaching.test_claims import STORED, check_quick, ends, ledger, quickly
 
 
 @pytest.mark.parametrize("lesson", sorted(STORED))

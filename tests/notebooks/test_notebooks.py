@@ -8,12 +8,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 CHECK = r"= lesson\.check\.\w+\("
 LEDGER = (FOLDER.parent / "CLAIMS.md").read_text()
 CONFIG = configparser.RawConfigParser()
-CONFIG.read(Path(__file__).parent / "nbval_sanitize.cfg")
+CONFIG.read(Path(__file__).parents[1] / "nbval_sanitize.cfg")
 SANITIZED = {name: CONFIG[name]["regex"] for name in CONFIG.sections()}
 
 

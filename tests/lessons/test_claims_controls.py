@@ -8,7 +8,7 @@ import pytest
 from l2o_kit.lessons.claims import CLAIMS
 from l2o_kit.lessons.stored import read
 from l2o_kit.optimizer import LSTMOptimizer
-from tests.test_claims import agrees, ledger
+from tests.teaching.test_claims import agrees, ledger
 
 # Its control fails ten seeds of ten, as the row does: see the test below.
 TIGHTER = {"trust-poison"}

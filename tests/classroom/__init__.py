@@ -1,0 +1,1 @@
+"""Before the class: rehearsal and handouts."""

@@ -1,0 +1,1 @@
+"""The rooms: experiments, panels, checks and claims of each lesson."""

@@ -1,0 +1,1 @@
+"""The notebooks as they stand: exercises, prose, what was observed."""

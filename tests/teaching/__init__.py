@@ -1,0 +1,1 @@
+"""What every lesson uses: panels, guesses, answers, the ledger."""
