@@ -145,7 +145,7 @@ def test_the_ledger_lists_every_claim_and_no_other():
 def test_what_other_commands_show_stands_under_the_table():
     below = (ROOT / "CLAIMS.md").read_text().split(" -->\n")[-1]
     assert below == f"\n{claims_ledger.ALSO}"
-    for path in re.findall(r"tests[/.](\w+)", below):
+    for path in re.findall(r"tests[/.]([\w/]+)", below):
         assert (ROOT / "tests" / f"{path}.py").is_file(), path
 
 
